@@ -1,0 +1,30 @@
+// Data flows one way: a folder imports only from itself and from folders above it in this list.
+const layers = ['compiler/1-syntax', 'compiler/2-graph', 'compiler/3-passes', 'compiler/4-kernels', 'compiler/5-emit', 'compiler/compile.ts', 'runtime', 'cli'];
+
+const upward = layers.slice(0, -1).map((layer, i) => ({
+  name: `${layer.replace(/\W+/g, '-')}-imports-downwards`,
+  comment: `${layer} may not import from the folders below it`,
+  severity: 'error',
+  from: { path: `^${layer}` },
+  to: { path: layers.slice(i + 1).map((below) => `^${below}`) },
+}));
+
+module.exports = {
+  forbidden: [
+    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
+    ...upward,
+    {
+      name: 'runtime-sees-only-the-model',
+      comment: 'the runtime runs compiled models: of the compiler it knows their types and the diagnostics',
+      severity: 'error',
+      from: { path: '^runtime' },
+      to: { path: '^compiler', pathNot: ['^compiler/5-emit/model.ts$', '^compiler/diagnostics.ts$'] },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: { extensions: ['.ts', '.js'] },
+  },
+};

@@ -1,0 +1,49 @@
+// The compiled model: buffers and steps as plain data, generic over what a backend calls a step. The runtime sees nothing else of the compiler.
+
+import type { TrainSettings, ViewSpec } from '../2-graph/graph.ts';
+import type { Init } from '../2-graph/ops.ts';
+
+export type { Augmentation, OptimizerSettings, ScheduleSettings, TrainSettings, ViewPart, ViewSpec } from '../2-graph/graph.ts';
+
+export type BufferId = string;
+
+/** What fills a buffer, and whether it lives longer than a step. */
+export type Role =
+  | { readonly kind: 'input'; readonly view: string }
+  | { readonly kind: 'labels' }
+  | { readonly kind: 'weight'; readonly init: Init; readonly std: number }
+  | { readonly kind: 'state'; readonly value: number }
+  | { readonly kind: 'scalar'; readonly name: 'step' | 'steps_per_epoch' | 'total_steps' }
+  | { readonly kind: 'random'; readonly salt: number }
+  | { readonly kind: 'constant'; readonly value: number }
+  | { readonly kind: 'temporary' };
+
+export interface BufferSpec {
+  readonly id: BufferId;
+  readonly dtype: 'f32' | 'f16' | 'i32';
+  readonly shape: readonly number[];
+  readonly role: Role;
+}
+
+/** One runnable order of steps at one batch size. Weights and states are shared by id between the programs of a model. */
+export interface Program<Step> {
+  /** Distinct images a run takes. */
+  readonly batch: number;
+  readonly buffers: readonly BufferSpec[];
+  readonly steps: readonly Step[];
+  /** Results by .zz name, and the loss, class scores and count of right answers where the net has them. */
+  readonly outputs: readonly { readonly name: string; readonly buffer: BufferId }[];
+  readonly loss?: BufferId;
+  readonly logits?: BufferId;
+  readonly correct?: BufferId;
+  /** After the steps, `target` takes the contents of `value`. */
+  readonly updates: readonly { readonly target: BufferId; readonly value: BufferId }[];
+  readonly views: readonly ViewSpec[];
+}
+
+/** A compiled net for one backend: a step is what that backend runs. */
+export interface Model<Step = unknown> {
+  readonly net: string;
+  readonly train: TrainSettings;
+  readonly programs: Readonly<Record<string, Program<Step>>>;
+}

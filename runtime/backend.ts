@@ -1,0 +1,36 @@
+// What every device implements: it opens a model, and the session runs the model's programs.
+
+import type { BufferId, Model } from '../compiler/5-emit/model.ts';
+
+export type Tensor = Float32Array | Int32Array;
+
+export interface Backend<Step> {
+  readonly name: string;
+  /** What it runs on, for people: an adapter's name, `gpu.js webasm`, … Throws BackendError where it cannot run here. */
+  open(model: Model<Step>): Promise<Session>;
+}
+
+/** A model on a device. Weights and states start as zeros until they are written. */
+export interface Session {
+  readonly backend: string;
+  readonly device: string;
+  /**
+   * Fills the program's feeds (inputs, labels, scalars, random), runs its steps and updates, and returns the wanted buffers.
+   * Throws RangeError where a feed has the wrong length.
+   */
+  run(program: string, feeds: ReadonlyMap<BufferId, Tensor>, wanted: readonly BufferId[]): Promise<Map<BufferId, Float32Array>>;
+  /** A weight or state. */
+  read(id: BufferId): Promise<Float32Array>;
+  write(id: BufferId, values: Float32Array): Promise<void>;
+  dispose(): Promise<void>;
+}
+
+/** The environment cannot do what was asked: exit status 2. `advice` says what to do. */
+export class BackendError extends Error {
+  readonly advice: string;
+  constructor(message: string, advice: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'BackendError';
+    this.advice = advice;
+  }
+}
