@@ -67,6 +67,7 @@ export const OPS = {
   neg: elementwise(['x'], {}, '-x'),
   abs: elementwise(['x'], {}, '|x|'),
   sign: elementwise(['x'], {}, '-1, 0 or 1'),
+  floor: elementwise(['x'], {}, 'the largest whole number that is not above x'),
   exp: elementwise(['x'], {}, 'e^x'),
   expm1: elementwise(['x'], {}, 'e^x - 1, accurate near 0'),
   log: elementwise(['x'], {}, 'natural logarithm'),
