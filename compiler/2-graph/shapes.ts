@@ -287,6 +287,7 @@ export const SHAPES: { readonly [K in OpKind]: ShapeRule<K> } = {
   neg: elementwise,
   abs: elementwise,
   sign: elementwise,
+  floor: elementwise,
   exp: elementwise,
   expm1: elementwise,
   log: elementwise,
