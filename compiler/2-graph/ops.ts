@@ -19,17 +19,19 @@ const ints: AttrSpec<readonly number[]> = { form: 'ints' };
 const dims: AttrSpec<readonly Dim[]> = { form: 'dims' };
 const oneOf = <const V extends string>(...values: readonly V[]): AttrSpec<V> => ({ form: 'enum', values });
 
-export interface OpSpec<A extends Record<string, AttrSpec<unknown>> = Record<string, AttrSpec<unknown>>> {
+type Group = 'leaf' | 'structure' | 'elementwise' | 'reduction' | 'movement' | 'contraction' | 'pooling' | 'classifier';
+
+export interface OpSpec<A extends Record<string, AttrSpec<unknown>> = Record<string, AttrSpec<unknown>>, G extends Group = Group> {
   /** Operand names in order; a last name that starts with `...` takes any number. */
   readonly operands: readonly string[];
   readonly attrs: A;
-  readonly group: 'leaf' | 'structure' | 'elementwise' | 'reduction' | 'movement' | 'contraction' | 'pooling' | 'classifier';
+  readonly group: G;
   readonly summary: string;
 }
 
 const op =
-  (group: OpSpec['group']) =>
-  <A extends Record<string, AttrSpec<unknown>>>(operands: readonly string[], attrs: A, summary: string): OpSpec<A> => ({ operands, attrs, group, summary });
+  <G extends Group>(group: G) =>
+  <A extends Record<string, AttrSpec<unknown>>>(operands: readonly string[], attrs: A, summary: string): OpSpec<A, G> => ({ operands, attrs, group, summary });
 
 const leaf = op('leaf');
 const structure = op('structure');
@@ -144,7 +146,7 @@ type AttrTypes<A> = { readonly [N in keyof A]: A[N] extends AttrSpec<infer T> ? 
 export type Attrs<K extends OpKind = OpKind> = K extends OpKind ? AttrTypes<(typeof OPS)[K]['attrs']> : never;
 export type AttrValue = number | boolean | string | readonly Dim[];
 
-type KindsOf<G extends OpSpec['group']> = { [K in OpKind]: (typeof OPS)[K]['group'] extends G ? K : never }[OpKind];
+type KindsOf<G extends Group> = { [K in OpKind]: (typeof OPS)[K]['group'] extends G ? K : never }[OpKind];
 export type LeafKind = KindsOf<'leaf'>;
 export type StructureKind = KindsOf<'structure'>;
 export type ElementwiseKind = KindsOf<'elementwise'>;

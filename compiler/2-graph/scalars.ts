@@ -18,6 +18,7 @@ export const SCALARS: { readonly [K in ElementwiseKind]: Scalar<K> } = {
   neg: unary((x) => -x),
   abs: unary(Math.abs),
   sign: unary(Math.sign),
+  floor: unary(Math.floor),
   exp: unary(Math.exp),
   expm1: unary(Math.expm1),
   log: unary(Math.log),
