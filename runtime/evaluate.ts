@@ -2,10 +2,11 @@
 
 import type { Model, Program } from '../compiler/5-emit/model.ts';
 import type { Session } from './backend.ts';
-import { feedsOf, rowsOf, type Batch, type Clock } from './feeds.ts';
+import type { Batch } from './data/loader.ts';
+import { feedsOf, firstImages, rowsOf, type Clock } from './feeds.ts';
 import { addStep, NO_SUMS, score, type Score, type Sums } from './metrics.ts';
 
-/** The program for full batches, and the one for a smaller last batch. */
+/** The program for full batches, and the one whose batch is what the last batch has left. */
 export const EVALUATE = 'evaluate';
 export const EVALUATE_REST = 'evaluate-rest';
 
@@ -46,16 +47,19 @@ export async function evaluate(options: {
   for (const batch of batches) {
     await breathe();
     if (signal?.aborted) return undefined;
-    const name = batch.labels.length === programOf(model, EVALUATE).batch ? EVALUATE : EVALUATE_REST;
+    // The images that fill the last batch up have taken part in its normalisation; they are not scored.
+    const whole = batch.count === batch.batch;
+    const name = whole ? EVALUATE : EVALUATE_REST;
     const program = programOf(model, name);
+    const images = whole ? batch : firstImages(batch, batch.count, batch.batch);
     const { loss, correct, logits } = program;
     const wanted = [loss, correct, classes > 0 ? logits : undefined].filter((id) => id !== undefined);
-    const results = await session.run(name, feedsOf(program, batch, STILL, model.train.seed), wanted);
+    const results = await session.run(name, feedsOf(program, images, STILL, model.train.seed), wanted);
     const number = (id: string | undefined): number => (id === undefined ? 0 : (results.get(id)?.[0] ?? NaN));
     sums = addStep(sums, { rows: rowsOf(program), loss: number(loss), correct: number(correct), seconds: 0 });
     classifies = correct !== undefined;
     const scores = logits === undefined ? undefined : results.get(logits);
-    if (scores) countPairs(confusion, batch.labels, scores);
+    if (scores) countPairs(confusion, images.labels, scores);
   }
   return { score: score(sums, classifies), images: sums.rows, confusion: classifies ? confusion : [] };
 }

@@ -4,10 +4,10 @@ import type { BufferId, BufferSpec, Program } from '../compiler/5-emit/model.ts'
 import type { Tensor } from './backend.ts';
 import { hash, toUnit } from './random.ts';
 
-/** One batch as the data pipeline makes it. */
-export interface Batch {
+/** What feeding needs of a batch of the data pipeline. */
+export interface Images {
   /** The readings, NHWC, by view name. */
-  readonly views: ReadonlyMap<string, Float32Array>;
+  readonly inputs: ReadonlyMap<string, Float32Array>;
   /** One label for each distinct image. */
   readonly labels: Int32Array;
 }
@@ -22,7 +22,7 @@ export interface Clock {
 const elements = (buffer: BufferSpec): number => buffer.shape.reduce((a, b) => a * b, 1);
 
 /** Feeds by buffer id. Throws RangeError where the batch lacks a view that the program reads. */
-export function feedsOf(program: Program<unknown>, batch: Batch, clock: Clock, seed: number): Map<BufferId, Tensor> {
+export function feedsOf(program: Program<unknown>, batch: Images, clock: Clock, seed: number): Map<BufferId, Tensor> {
   const feeds = new Map<BufferId, Tensor>();
   for (const buffer of program.buffers) {
     const values = feedOf(buffer, batch, clock, seed);
@@ -31,11 +31,11 @@ export function feedsOf(program: Program<unknown>, batch: Batch, clock: Clock, s
   return feeds;
 }
 
-function feedOf(buffer: BufferSpec, batch: Batch, clock: Clock, seed: number): Tensor | undefined {
+function feedOf(buffer: BufferSpec, batch: Images, clock: Clock, seed: number): Tensor | undefined {
   const { role } = buffer;
   switch (role.kind) {
     case 'input': {
-      const view = batch.views.get(role.view);
+      const view = batch.inputs.get(role.view);
       if (!view) throw new RangeError(`the batch has no view "${role.view}"`);
       return view;
     }
@@ -56,8 +56,13 @@ function repeatLabels(labels: Int32Array, length: number): Int32Array {
   return Int32Array.from({ length }, (_, i) => labels[i % labels.length] ?? 0);
 }
 
-/** Rows that the program scores: the length of its labels, or its batch where it takes none. */
+/** Rows that the program scores: those of its class scores, or its batch where it has none. */
 export function rowsOf(program: Program<unknown>): number {
   const logits = program.buffers.find((buffer) => buffer.id === program.logits);
   return logits?.shape[0] ?? program.batch;
+}
+
+/** The first `count` images of an evaluation batch of `size`, where each image enters once. */
+export function firstImages({ inputs, labels }: Images, count: number, size: number): Images {
+  return { inputs: new Map([...inputs].map(([name, values]) => [name, values.subarray(0, (values.length / size) * count)])), labels: labels.subarray(0, count) };
 }

@@ -2,10 +2,12 @@
 
 import type { Model } from '../compiler/5-emit/model.ts';
 import type { Session } from './backend.ts';
+import type { Dataset } from './data/dataset.ts';
+import { evalBatches, evaluationBatch, stepsPerEpoch as countSteps, trainBatch, type Batch, type Plan } from './data/loader.ts';
 import { capture, writeCheckpoint, type Progress } from './checkpoint.ts';
 import { RunError } from './errors.ts';
 import { breathe, evaluate, programOf } from './evaluate.ts';
-import { feedsOf, rowsOf, type Batch } from './feeds.ts';
+import { feedsOf, rowsOf, type Images } from './feeds.ts';
 import { addStep, appendMetrics, NO_SUMS, score, type EpochMetrics, type Score } from './metrics.ts';
 
 export const TRAIN = 'train';
@@ -14,10 +16,17 @@ export const TRAIN = 'train';
 export interface Batches {
   readonly stepsPerEpoch: number;
   /** The batch of a step, counted from 0 since the run began. */
-  readonly train: (step: number) => Batch;
+  readonly train: (step: number) => Images;
   /** The test split, in an order that does not change. */
   readonly test: () => Iterable<Batch>;
 }
+
+/** The batches of a data set. Throws DataError where a batch is larger than the training split. */
+export const batchesOf = (dataset: Dataset, plan: Plan): Batches => ({
+  stepsPerEpoch: countSteps(dataset, plan),
+  train: (step) => trainBatch(dataset, plan, step),
+  test: () => evalBatches(dataset, dataset.test, plan, evaluationBatch(plan)),
+});
 
 export interface TrainJob {
   readonly model: Model;

@@ -1,0 +1,49 @@
+// What a command sees of the outside: streams, environment, working directory and interrupts. Tests give their own.
+
+import { resolve } from 'node:path';
+import pc from 'picocolors';
+
+export interface Output {
+  write(text: string): unknown;
+  readonly isTTY?: boolean;
+}
+
+export interface Io {
+  readonly stdin: AsyncIterable<Uint8Array | string>;
+  readonly stdout: Output;
+  readonly stderr: Output;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  /** Calls `stop` at the first Ctrl-C or termination request; a second one ends the process at once. Returns how to undo it. */
+  readonly onInterrupt: (stop: () => void) => () => void;
+}
+
+export const EXIT = { good: 0, user: 1, environment: 2, interrupted: 130 } as const;
+
+/** What the user asked for cannot be: exit status 1. */
+export class UsageError extends Error {
+  readonly advice: string;
+  constructor(message: string, advice = '') {
+    super(message);
+    this.name = 'UsageError';
+    this.advice = advice;
+  }
+}
+
+export const at = (io: Io, path: string): string => resolve(io.cwd, path);
+
+export const print = (io: Io, text: string): void => void io.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
+
+/** A message for people. */
+export const say = (io: Io, text: string): void => void io.stderr.write(`${text}\n`);
+
+export const printJson = (io: Io, value: unknown): void => print(io, JSON.stringify(value));
+
+/** Colours for an output, or none: https://no-color.org, and FORCE_COLOR. */
+export function colours(io: Io, output: Output): ReturnType<typeof pc.createColors> {
+  const { NO_COLOR, FORCE_COLOR, TERM } = io.env;
+  return pc.createColors(!NO_COLOR && (Boolean(FORCE_COLOR) || (output.isTTY === true && TERM !== 'dumb')));
+}
+
+/** ZZ_DEBUG=1..4; 0 where it is not set. */
+export const debugLevel = (io: Io): number => Math.min(4, Math.max(0, Math.trunc(Number(io.env['ZZ_DEBUG'] ?? 0)) || 0));

@@ -1,0 +1,47 @@
+// The command line: its commands, and how a run of it ends.
+
+import { Command, CommanderError } from 'commander';
+import { checkCommand } from './check.ts';
+import { dataCommand } from './data.ts';
+import { doctorCommand } from './doctor.ts';
+import { reportError } from './errors.ts';
+import { evalCommand } from './eval.ts';
+import { fmtCommand } from './fmt.ts';
+import { EXIT, type Io } from './io.ts';
+import { irCommand } from './ir.ts';
+import { predictCommand } from './predict.ts';
+import { trainCommand } from './train.ts';
+import { VERSION } from './version.ts';
+
+/** Adds a command to the program. `done` takes the exit status of its run. */
+export type AddCommand = (program: Command, io: Io, done: (status: number) => void) => void;
+
+const COMMANDS: readonly AddCommand[] = [checkCommand, fmtCommand, irCommand, trainCommand, evalCommand, predictCommand, dataCommand, doctorCommand];
+
+/** Runs `zz` with the arguments after the program's name and returns its exit status: 0 good, 1 the user's input, 2 the environment, 130 interrupted. */
+export async function main(argv: readonly string[], io: Io): Promise<number> {
+  let status: number = EXIT.good;
+  const program = new Command('zz')
+    .description('Checks, inspects, trains and runs neural networks written as .zz files.')
+    .version(VERSION, '-V, --version')
+    .helpOption('-h, --help', 'show help')
+    .showSuggestionAfterError()
+    .showHelpAfterError('(zz --help, and zz COMMAND --help, show what there is)')
+    .configureOutput({ writeOut: (text) => void io.stdout.write(text), writeErr: (text) => void io.stderr.write(text) })
+    .exitOverride()
+    .addHelpText('after', '\nExample:\n  zz train dsl-examples/case-b.zz --data synthetic --width 0.25\n');
+  for (const add of COMMANDS) {
+    add(program, io, (code) => {
+      status = code;
+    });
+  }
+  for (const command of program.commands) command.copyInheritedSettings(program).exitOverride();
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+    return status;
+  } catch (error) {
+    // `zz` alone, and `zz help`, show help and end well.
+    if (error instanceof CommanderError && error.code === 'commander.help' && argv.length === 0) return EXIT.good;
+    return reportError(io, error);
+  }
+}

@@ -1,0 +1,27 @@
+// Builds dist/ from the TypeScript sources: into a folder beside it first, then swapped in, so that a failed build leaves the old one.
+import { spawnSync } from 'node:child_process';
+import { chmodSync, cpSync, existsSync, rmSync, renameSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { extname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const [dist, next, old] = ['dist', `.dist-next-${process.pid}`, `.dist-old-${process.pid}`].map((name) => join(root, name));
+const remove = (path) => rmSync(path, { recursive: true, force: true });
+
+const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
+const { status } = spawnSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.build.json'), '--outDir', next, '--noEmitOnError'], { cwd: root, stdio: 'inherit' });
+if (status !== 0) {
+  remove(next);
+  process.exit(status ?? 1);
+}
+
+// Schemas and other data files that the sources read stand beside them.
+const folders = ['compiler', 'runtime', 'cli'];
+const isData = (path) => extname(path) === '' || ['.json', '.html', '.css', '.txt'].includes(extname(path));
+for (const folder of folders) cpSync(join(root, folder), join(next, folder), { recursive: true, filter: isData });
+chmodSync(join(next, 'cli/main.js'), 0o755);
+
+if (existsSync(dist)) renameSync(dist, old);
+renameSync(next, dist);
+remove(old);
