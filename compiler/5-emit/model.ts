@@ -47,3 +47,13 @@ export interface Model<Step = unknown> {
   readonly train: TrainSettings;
   readonly programs: Readonly<Record<string, Program<Step>>>;
 }
+
+/** A step of the reference backend: one operation on plain arrays of the buffers' shapes. */
+export interface ReferenceStep {
+  /** The operation and its value, for timings. */
+  readonly name: string;
+  readonly inputs: readonly BufferId[];
+  readonly output: BufferId;
+  /** Writes every element of `out`. */
+  readonly run: (inputs: readonly (Float32Array | Int32Array)[], out: Float32Array | Int32Array) => void;
+}
