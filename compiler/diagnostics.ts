@@ -54,7 +54,7 @@ export const CODES = {
   ZZ1002: error('unterminated string', 'A string ends with a double quote on the same line.'),
   ZZ1003: error('syntax error', 'The grammar allows something else here; the message names it.'),
   ZZ1004: error('malformed number', 'Numbers are written 12, 0.5 or 8e-5.'),
-  ZZ1005: error('nested too deeply', 'Expressions and blocks nest at most 200 deep; name the inner ones with let.'),
+  ZZ1005: error('nested too deeply', 'Brackets and blocks nest at most 200 deep, and an expression has at most 1,000 operations one after the other or one inside the other; name parts of it with let.'),
   ZZ1006: error('not a text file', 'A .zz file is UTF-8 text without NUL bytes.'),
   ZZ1007: error('file too large', 'A .zz file has at most 4 MiB, an identifier at most 255 characters.'),
   ZZ1008: error('cannot read the file', 'The path must name a readable file.'),
@@ -128,3 +128,134 @@ export function diagnostic(code: Code, loc: Loc, message: string, more: Pick<Par
 }
 
 export const hasErrors = (diagnostics: readonly Diagnostic[]): boolean => diagnostics.some((d) => d.severity === 'error');
+
+/** A function from spans of `text` to places. It makes the table of line starts once; a place then costs a binary search. */
+export function locator(source: Source): (span: Span) => Loc {
+  const starts = [0];
+  for (const end of source.text.matchAll(/\r\n|\n|\r/g)) starts.push(end.index + end[0].length);
+  return (span) => {
+    let [low, high] = [0, starts.length - 1];
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if ((starts[middle] ?? 0) <= span.start) low = middle;
+      else high = middle - 1;
+    }
+    return { file: source.file, line: low + 1, column: span.start - (starts[low] ?? 0) + 1, span };
+  };
+}
+
+/** The place of one span. For many of the same source, keep a `locator`. */
+export const locate = (source: Source, span: Span): Loc => locator(source)(span);
+
+/** A character that would break a line of a terminal or reorder it: controls, lone surrogates, bidirectional marks. */
+const UNPRINTABLE = /[\p{Cc}\p{Cs}\u2028-\u202e\u2066-\u2069\ufeff]/gu;
+
+/** Text of the source for a message: in single quotes, escaped, and clipped to 40 characters. */
+export function quote(text: string): string {
+  const clipped = text.length > 40 ? `${text.slice(0, 39)}…` : text;
+  return `'${clipped.replace(UNPRINTABLE, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)}'`;
+}
+
+const ANSI = { error: '\u001b[31m', warning: '\u001b[33m', note: '\u001b[36m', bold: '\u001b[1m', dim: '\u001b[2m', off: '\u001b[0m' } as const;
+
+/**
+ * A diagnostic as text: `file:line:column: error ZZ1003: message`, the source line with a caret run under the span, what was expected
+ * and found, the proposed name, and the related places. Without the source of a file (`undefined`) its lines are left out. Ends without a line end.
+ */
+export function renderDiagnostic(d: Diagnostic, sources: (file: string) => string | undefined, options: { readonly color?: boolean } = {}): string {
+  const paint = (style: keyof typeof ANSI, text: string): string => (options.color === true ? ANSI[style] + text + ANSI.off : text);
+  const place = (loc: Loc): string => paint('bold', `${plain(loc.file)}:${loc.line}:${loc.column}:`);
+  const excerpt = (loc: Loc, style: Severity): string[] => {
+    const text = sources(loc.file);
+    if (text === undefined) return [];
+    const { line, lead, width } = clip(text, loc);
+    const gutter = String(loc.line);
+    return [
+      `${paint('dim', `  ${gutter} |`)} ${line}`.trimEnd(),
+      `${paint('dim', `  ${' '.repeat(gutter.length)} |`)} ${' '.repeat(lead)}${paint(style, '^'.repeat(width))}`,
+    ];
+  };
+  return [
+    `${place(d.loc)} ${paint(d.severity, `${d.severity} ${d.code}:`)} ${plain(d.message)}`,
+    ...excerpt(d.loc, d.severity),
+    ...(d.expected === undefined ? [] : [`  expected ${plain(d.expected)}`]),
+    ...(d.found === undefined ? [] : [`  found ${plain(d.found)}`]),
+    ...(d.suggestion === undefined ? [] : [`  did you mean ${quote(d.suggestion)}?`]),
+    ...(d.related ?? []).flatMap((r) => [`${place(r.loc)} ${paint('note', 'note:')} ${plain(r.message)}`, ...excerpt(r.loc, 'note')]),
+  ].join('\n');
+}
+
+/** For terminals: unprintable characters as U+FFFD; line ends stay. */
+const plain = (text: string): string => text.replace(UNPRINTABLE, (c) => (c === '\n' || c === '\t' ? c : '\ufffd'));
+
+const WIDTH = 100;
+const TAB = 4;
+
+/** The line of a place with tabs as spaces, clipped to a window around the span; where the caret run begins and how long it is. */
+function clip(text: string, loc: Loc): { line: string; lead: number; width: number } {
+  const from = loc.span.start - loc.column + 1;
+  // A line may be megabytes long: only what can be shown is looked at.
+  const left = Math.max(from, loc.span.start - WIDTH);
+  const window = text.slice(left, loc.span.start + 2 * WIDTH);
+  const raw = /^[^\r\n]*/.exec(window)?.[0] ?? '';
+  const at = loc.span.start - left;
+  const columns: number[] = [0];
+  let shown = '';
+  for (const c of raw.split('')) {
+    shown += c === '\t' ? ' '.repeat(TAB - (shown.length % TAB)) : c;
+    columns.push(shown.length);
+  }
+  const column = (i: number): number => columns[Math.min(i, raw.length)] ?? shown.length;
+  const [start, end] = [column(at), Math.max(column(at) + 1, column(at + loc.span.end - loc.span.start))];
+  const first = left > from || shown.length > WIDTH ? Math.max(0, Math.min(start - WIDTH / 2, shown.length - WIDTH)) : 0;
+  const [cutLeft, cutRight] = [left > from || first > 0, shown.length > first + WIDTH || (raw.length === window.length && left + raw.length < text.length)];
+  const line = (cutLeft ? '…' : '') + shown.slice(first, first + WIDTH) + (cutRight ? '…' : '');
+  return { line: line.replace(UNPRINTABLE, '\ufffd'), lead: start - first + (cutLeft ? 1 : 0), width: Math.min(end, first + WIDTH) - start || 1 };
+}
+
+/** A diagnostic as plain data for editors: one object, offsets in UTF-16 units from 0, lines and columns from 1. */
+export function diagnosticToJson(d: Diagnostic): Record<string, unknown> {
+  const place = ({ file, line, column, span }: Loc) => ({ file, line, column, start: span.start, end: span.end });
+  return {
+    code: d.code,
+    severity: d.severity,
+    message: d.message,
+    ...place(d.loc),
+    ...(d.expected === undefined ? {} : { expected: d.expected }),
+    ...(d.found === undefined ? {} : { found: d.found }),
+    ...(d.suggestion === undefined ? {} : { suggestion: d.suggestion }),
+    ...(d.related === undefined ? {} : { related: d.related.map((r) => ({ message: r.message, ...place(r.loc) })) }),
+  };
+}
+
+/** The candidate nearest to a misspelt name, or undefined if none is near: at most one edit for every three letters. The case of letters counts little. */
+export function nearest(name: string, candidates: Iterable<string>): string | undefined {
+  if (name.length === 0 || name.length > 64) return undefined;
+  const lower = name.toLowerCase();
+  let best: { readonly candidate: string; readonly cost: number } | undefined;
+  for (const candidate of candidates) {
+    const limit = Math.max(1, Math.floor(Math.max(name.length, candidate.length) / 3));
+    if (candidate === name || Math.abs(candidate.length - name.length) > limit) continue;
+    const distance = editDistance(lower, candidate.toLowerCase());
+    // One letter in place of another is a different name (`x` for `h`), not a misspelt one.
+    if (distance > limit || distance >= Math.min(name.length, candidate.length)) continue;
+    const cost = distance + (lower[0] === candidate[0]?.toLowerCase() ? 0 : 0.5);
+    if (best === undefined || cost < best.cost) best = { candidate, cost };
+  }
+  return best?.candidate;
+}
+
+/** Damerau-Levenshtein distance (optimal string alignment): insertions, deletions, replacements and swaps of neighbours. */
+function editDistance(a: string, b: string): number {
+  let [before, last] = [[] as number[], Array.from({ length: b.length + 1 }, (_, j) => j)];
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const same = a[i - 1] === b[j - 1];
+      const swap = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1] ? (before[j - 2] ?? 0) + 1 : Infinity;
+      row.push(Math.min((last[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1, (last[j - 1] ?? 0) + (same ? 0 : 1), swap));
+    }
+    [before, last] = [last, row];
+  }
+  return last[b.length] ?? 0;
+}
