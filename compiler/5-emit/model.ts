@@ -57,3 +57,16 @@ export interface ReferenceStep {
   /** Writes every element of `out`. */
   readonly run: (inputs: readonly (Float32Array | Int32Array)[], out: Float32Array | Int32Array) => void;
 }
+
+/** A step of the gpu.js backend: one kernel function, called once. Elements of every buffer lie in row-major order. */
+export interface GpuJsStep {
+  /** The kernel function's text, over a grid of up to three dimensions. */
+  readonly source: string;
+  /** The grid's extents, `this.thread.x` first. */
+  readonly grid: readonly number[];
+  /** The same kernel over a grid of one dimension, for the modes that give the elements of other grids in nested arrays. */
+  readonly flatSource: string;
+  /** The arguments, in order. */
+  readonly reads: readonly BufferId[];
+  readonly writes: BufferId;
+}
