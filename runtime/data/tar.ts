@@ -1,6 +1,7 @@
 // Reads tar archives (ustar, GNU and pax names) as a stream of plain files; what could do harm is refused, and nothing is written to the disk.
 
 import { createReadStream } from 'node:fs';
+import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { DataError } from './dataset.ts';
 
@@ -92,11 +93,9 @@ function reader(archive: string, onBytes: (done: number) => void, fail: (problem
 }
 
 async function* unpacked(archive: string, onBytes: (done: number) => void, fail: (problem: string) => never): AsyncGenerator<Buffer> {
-  const file = createReadStream(archive, { highWaterMark: 1 << 18 });
-  let done = 0;
-  file.on('data', (chunk) => { onBytes(done += chunk.length); });
-  const stream = (await isGzip(archive)) ? file.pipe(createGunzip({ chunkSize: 1 << 18 })) : file;
-  file.on('error', (error) => { stream.destroy(error); });
+  const packed = Readable.from(counted(archive, onBytes));
+  const stream = (await isGzip(archive)) ? packed.pipe(createGunzip({ chunkSize: 1 << 18 })) : packed;
+  packed.on('error', (error) => { stream.destroy(error); });
   try {
     for await (const chunk of stream) yield chunk as Buffer;
   } catch (error) {
@@ -105,8 +104,16 @@ async function* unpacked(archive: string, onBytes: (done: number) => void, fail:
     }
     throw error;
   } finally {
-    file.destroy();
+    packed.destroy();
     stream.destroy();
+  }
+}
+
+async function* counted(archive: string, onBytes: (done: number) => void): AsyncGenerator<Buffer> {
+  let done = 0;
+  for await (const chunk of createReadStream(archive, { highWaterMark: 1 << 18 })) {
+    onBytes(done += (chunk as Buffer).length);
+    yield chunk as Buffer;
   }
 }
 
