@@ -58,7 +58,11 @@ const stepOf = ({ tags }: Node): string | undefined => (tags.step !== undefined 
 
 function groupBy<K>(nodes: readonly Node[], key: (node: Node) => K): Map<K, Node[]> {
   const groups = new Map<K, Node[]>();
-  for (const node of nodes) groups.set(key(node), [...(groups.get(key(node)) ?? []), node]);
+  for (const node of nodes) {
+    const group = groups.get(key(node));
+    if (group) group.push(node);
+    else groups.set(key(node), [node]);
+  }
   return groups;
 }
 

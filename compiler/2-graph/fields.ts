@@ -10,6 +10,9 @@ export interface Field extends Omit<AttrSpec<unknown>, 'form'> {
 export type Fields = Readonly<Record<string, Field>>;
 type FieldsOf<T> = { readonly [N in Exclude<keyof T, 'kind' | 'op'>]: Field };
 
+/** How deep `sometimes` goes into `sometimes`. */
+export const MAX_NESTING = 100;
+
 const int: Field = { form: 'int' };
 const float: Field = { form: 'float' };
 const bool: Field = { form: 'bool' };
@@ -61,4 +64,7 @@ export const TAG_FIELDS: { readonly [N in keyof Tags]-?: Field } = {
   stage: int,
   name: string,
   phase: oneOf('backward', 'update'),
+  kernel: int,
+  note: string,
+  at: string,
 };

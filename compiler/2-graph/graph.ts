@@ -17,6 +17,12 @@ export interface Tags {
   readonly stage?: number;
   /** Absent means forward. */
   readonly phase?: 'backward' | 'update';
+  /** The kernel that computes it, set by `fuse`; kernels run in the order of their numbers. */
+  readonly kernel?: number;
+  /** Why `fuse` kept it apart from a neighbour. */
+  readonly note?: string;
+  /** Where `memory` puts it: an arena and a byte offset, `temporary+4096`. */
+  readonly at?: string;
 }
 
 interface NodeOf<K extends OpKind> {

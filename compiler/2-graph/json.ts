@@ -2,6 +2,7 @@
 
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import type { ErrorObject, ValidateFunction } from 'ajv/dist/2020.js';
+import { MAX_NESTING } from './fields.ts';
 import type { Graph } from './graph.ts';
 import { GRAPH_FORMAT, graphSchema, SPECIAL_FLOATS } from './schema.ts';
 import { verify } from './verify.ts';
@@ -36,7 +37,7 @@ export function graphFromJson(value: unknown): Graph {
 }
 
 /** A graph's own structure takes 10 levels; the rest is for `sometimes` inside `sometimes`. */
-const MAX_DEPTH = 120;
+const MAX_DEPTH = MAX_NESTING + 10;
 
 function deeperThan(limit: number, value: unknown): boolean {
   let level: unknown[] = [value];

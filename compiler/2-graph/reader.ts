@@ -1,5 +1,7 @@
 // Reads one line of the text form token by token; every refusal names the column.
 
+import { MAX_NESTING } from './fields.ts';
+
 /** A text that is no graph, with the place. Lines and columns count from 1. */
 export class GraphTextError extends Error {
   readonly line: number;
@@ -42,7 +44,6 @@ export interface Reader {
 }
 
 const MAX_LINE = 1 << 20;
-const MAX_DEPTH = 100;
 const SPECIAL: Readonly<Record<string, number>> = { inf: Infinity, '-inf': -Infinity, nan: NaN };
 
 export function createReader(line: string, lineNumber: number): Reader {
@@ -134,7 +135,7 @@ export function createReader(line: string, lineNumber: number): Reader {
       return items;
     },
     nested: (read) => {
-      if (++depth > MAX_DEPTH) stop(`nested more than ${MAX_DEPTH} deep`);
+      if (++depth > MAX_NESTING) stop(`nested more than ${MAX_NESTING} deep`);
       const value = read();
       depth--;
       return value;

@@ -1,6 +1,7 @@
 // The verifier: what must hold of every graph, after building and after each pass.
 
 import type { Loc } from '../diagnostics.ts';
+import { MAX_NESTING } from './fields.ts';
 import type { Augmentation, Graph, Node, Region, Tags, TrainSettings, ValueId, ViewSpec } from './graph.ts';
 import { OPS } from './ops.ts';
 import type { AttrSpec, OpKind } from './ops.ts';
@@ -162,8 +163,8 @@ function typeProblems(type: TensorType): string[] {
 const locProblems = ({ file, line, column, span }: Loc): string[] =>
   natural(line, 1) && natural(column, 1) && natural(span.start) && natural(span.end) && span.start <= span.end ? [] : [`${file}:${line}:${column} (${span.start} to ${span.end}) is no location`];
 
-const tagProblems = ({ step, stage }: Tags): string[] =>
-  Object.entries({ step, stage }).flatMap(([name, value]) => (value === undefined || natural(value) ? [] : [`tag ${name} is ${value}, but must be a whole number from 0`]));
+const tagProblems = (tags: Tags): string[] =>
+  Object.entries(tags).flatMap(([name, value]) => (typeof value !== 'number' || natural(value) ? [] : [`tag ${name} is ${value}, but must be a whole number from 0`]));
 
 // Attributes.
 
@@ -232,7 +233,7 @@ function* rootProblems(graph: Graph, types: Types): Problems {
   const pair = function* (where: string, target: ValueId, value: ValueId, allowed?: readonly OpKind[]): Problems {
     yield* defined(where, [target, value]);
     const [kind, type, given] = [kinds.get(target), types.get(target), types.get(value)];
-    if (kind && allowed && !allowed.includes(kind)) yield `${where}: %${target} is a ${kind}, not a ${allowed.join(' or ')}`;
+    if (kind && allowed && !allowed.includes(kind)) yield `${where}: %${target} is of kind ${kind}, not ${allowed.join(' or ')}`;
     if (type && given && !sameType(type, given)) yield `${where}: %${value} is ${showType(given)}, but %${target} is ${showType(type)}`;
   };
 
@@ -300,9 +301,11 @@ function augmentationOk(step: Augmentation): boolean {
   }
 }
 
-function* augmentationProblems(step: Augmentation): Problems {
-  for (let inner: Augmentation | undefined = step; inner; inner = inner.op === 'sometimes' ? inner.then : undefined) {
-    if (!augmentationOk(inner)) yield `${inner.op} is out of range`;
+function* augmentationProblems(step: Augmentation, depth = 0): Problems {
+  if (depth > MAX_NESTING) yield `augmentations are nested more than ${MAX_NESTING} deep`;
+  else {
+    if (!augmentationOk(step)) yield `${step.op} is out of range`;
+    if (step.op === 'sometimes') yield* augmentationProblems(step.then, depth + 1);
   }
 }
 
