@@ -119,12 +119,13 @@ function createPlan(gpu: GPU, mode: GpuJsMode, program: Program<GpuJsStep>, resu
     return kernel;
   };
   const called = steps.map((step) => ({ step, kernel: kernelOf(step) }));
-  const run = gpu.createPipeline((...handles: unknown[]) => {
+  const trace = (...handles: unknown[]): Record<string, unknown> => {
     const values = new Map<BufferId, unknown>(args.map((arg, i) => [arg.id, handles[i]]));
     for (const { step, kernel } of called) values.set(step.writes, kernel(...(step.reads.map((id) => values.get(id)) as KernelVariable[])));
     return Object.fromEntries(results.map((id, i) => [resultName(i), values.get(id)]));
-  });
-  return { run, args };
+  };
+  Object.defineProperty(trace, 'length', { value: args.length }); // gpu.js makes as many handles as the function has parameters
+  return { run: gpu.createPipeline(trace), args };
 }
 
 /** The steps that the results depend on, in order. */
