@@ -2,6 +2,7 @@
 
 import { Command, CommanderError } from 'commander';
 import { checkCommand } from './check.ts';
+import type { AddCommand } from './command.ts';
 import { dataCommand } from './data.ts';
 import { doctorCommand } from './doctor.ts';
 import { reportError } from './errors.ts';
@@ -12,9 +13,6 @@ import { irCommand } from './ir.ts';
 import { predictCommand } from './predict.ts';
 import { trainCommand } from './train.ts';
 import { VERSION } from './version.ts';
-
-/** Adds a command to the program. `done` takes the exit status of its run. */
-export type AddCommand = (program: Command, io: Io, done: (status: number) => void) => void;
 
 const COMMANDS: readonly AddCommand[] = [checkCommand, fmtCommand, irCommand, trainCommand, evalCommand, predictCommand, dataCommand, doctorCommand];
 

@@ -1,0 +1,68 @@
+// The backends of this version, fastest first: what emits a program for one, and what runs it. Both are loaded when they are asked for.
+
+import type { Graph } from '../compiler/2-graph/graph.ts';
+import type { Model, Program } from '../compiler/5-emit/model.ts';
+import { BackendError, type Backend, type Session } from '../runtime/backend.ts';
+import { UsageError } from './io.ts';
+
+/** A program for a graph whose batch is a symbol. */
+export type Emit<Step> = (graph: Graph, batch: number) => Program<Step>;
+
+export interface Target {
+  readonly emit: Emit<unknown>;
+  readonly backend: Backend<unknown>;
+}
+
+export interface BackendEntry {
+  readonly name: string;
+  readonly summary: string;
+  readonly load: () => Promise<Target>;
+}
+
+export const BACKENDS: readonly BackendEntry[] = [
+  {
+    name: 'gpujs',
+    summary: 'gpu.js in the fastest of its modes that works: webgpu, webgl2, webasm, cpu',
+    load: async () => {
+      const [{ emitGpuJs }, { gpujsBackend }] = await Promise.all([import('../compiler/5-emit/gpujs/emit.ts'), import('../runtime/backends/gpujs.ts')]);
+      return { emit: emitGpuJs, backend: gpujsBackend() };
+    },
+  },
+  {
+    name: 'reference',
+    summary: 'the plain evaluator: slow, and what the others are tested against',
+    load: async () => {
+      const [{ emitReference }, { bindBatch }, { referenceBackend }] = await Promise.all([
+        import('../compiler/5-emit/reference.ts'),
+        import('../compiler/2-graph/bind.ts'),
+        import('../runtime/backends/reference.ts'),
+      ]);
+      return { emit: (graph, batch) => emitReference(bindBatch(graph, batch)), backend: referenceBackend };
+    },
+  },
+];
+
+export const AUTO = 'auto';
+const names = (): string => [AUTO, ...BACKENDS.map(({ name }) => name)].join(', ');
+
+/** The backends to try for a name. Throws UsageError where there is none of it. */
+export function backendsFor(name: string): readonly BackendEntry[] {
+  if (name === AUTO) return BACKENDS;
+  const entry = BACKENDS.find((candidate) => candidate.name === name);
+  if (!entry) throw new UsageError(`there is no backend "${name}" in this version`, `Backends: ${names()}.`);
+  return [entry];
+}
+
+/** Compiles for the first of the backends that opens, and opens it. Throws the last one's BackendError where none does. */
+export async function openFirst(entries: readonly BackendEntry[], compile: (target: Target) => Model): Promise<{ readonly model: Model; readonly session: Session }> {
+  const [first, ...others] = entries;
+  if (!first) throw new BackendError('no backend is left to try', 'zz doctor shows what this machine can run.');
+  try {
+    const target = await first.load();
+    const model = compile(target);
+    return { model, session: await target.backend.open(model) };
+  } catch (error) {
+    if (!(error instanceof BackendError) || others.length === 0) throw error;
+    return openFirst(others, compile);
+  }
+}

@@ -1,0 +1,118 @@
+// zz doctor: what this machine can run, what is missing, and what to do about it.
+
+import { access, constants, mkdir, readdir } from 'node:fs/promises';
+import { availableParallelism, cpus, release, totalmem } from 'node:os';
+import { BackendError } from '../runtime/backend.ts';
+import { BACKENDS } from './backends.ts';
+import { colours, EXIT, print, printJson, type Io } from './io.ts';
+import type { AddCommand } from './command.ts';
+import { VERSION } from './version.ts';
+
+interface Finding {
+  readonly what: string;
+  readonly state: 'ok' | 'missing' | 'broken';
+  readonly detail: string;
+  readonly advice?: string;
+}
+
+export const doctorCommand: AddCommand = (program, io, done) => {
+  program
+    .command('doctor')
+    .summary('what this machine can run')
+    .description('Looks at Node, the processor, the GPU, gpu.js, the image library and the cache, and says what is missing and what to do.')
+    .option('--json', 'one JSON object a line on standard output')
+    .addHelpText('after', '\nExample:\n  zz doctor\n')
+    .action(async ({ json }: { json?: boolean }) => done(await examine(io, json === true)));
+};
+
+const reason = (error: unknown): string => (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? '';
+
+async function examine(io: Io, json: boolean): Promise<number> {
+  const probes = [node, processor, gpu, ...BACKENDS.map((entry) => () => backend(entry)), images, () => cache(io)];
+  const findings: Finding[] = [];
+  for (const probe of probes) {
+    const finding = await probe().catch((error: unknown): Finding => ({ what: 'probe', state: 'broken', detail: reason(error) }));
+    findings.push(finding);
+    if (json) printJson(io, finding);
+    else show(io, finding);
+  }
+  const trains = findings.some(({ what, state }) => what.startsWith('backend ') && state === 'ok');
+  if (!json) print(io, trains ? '\nThis machine can train.' : '\nThis machine cannot train: no backend works.');
+  return trains ? EXIT.good : EXIT.environment;
+}
+
+function show(io: Io, { what, state, detail, advice }: Finding): void {
+  const c = colours(io, io.stdout);
+  const mark = { ok: c.green('ok     '), missing: c.yellow('missing'), broken: c.red('broken ') }[state];
+  print(io, `${mark}  ${what.padEnd(18)} ${detail}`);
+  if (advice !== undefined) print(io, `${' '.repeat(28)}${advice}`);
+}
+
+async function node(): Promise<Finding> {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  const detail = `Node ${process.version}, zz ${VERSION}, ${process.platform} ${release()} ${process.arch}`;
+  const recent = major > 20 || (major === 20 && minor >= 12);
+  return recent ? { what: 'node', state: 'ok', detail } : { what: 'node', state: 'broken', detail, advice: 'Install Node 20.12 or later.' };
+}
+
+async function processor(): Promise<Finding> {
+  const gigabytes = (totalmem() / 2 ** 30).toFixed(1);
+  return { what: 'processor', state: 'ok', detail: `${availableParallelism()} x ${cpus()[0]?.model.trim() ?? 'unknown'}, ${gigabytes} GiB of memory` };
+}
+
+/** The adapter that Dawn gives, through the `webgpu` package. */
+async function gpu(): Promise<Finding> {
+  const what = 'gpu (Dawn)';
+  let dawn: typeof import('webgpu');
+  try {
+    dawn = await import('webgpu');
+  } catch (error) {
+    return { what, state: 'missing', detail: `the webgpu package does not load: ${reason(error)}`, advice: 'Reinstall with npm ci; without it zz runs on the processor.' };
+  }
+  const adapter = await dawn.create([]).requestAdapter();
+  if (!adapter) return { what, state: 'missing', detail: 'no adapter', advice: 'Install a GPU driver with Vulkan (Linux: libvulkan1), Metal or Direct3D 12; without one zz runs on the processor.' };
+  const { description, device, vendor, architecture, isFallbackAdapter } = adapter.info;
+  const name = description || device || [vendor, architecture].filter(Boolean).join(' ');
+  return isFallbackAdapter === true ? { what, state: 'missing', detail: `only a software adapter: ${name}`, advice: 'Install the driver of the GPU.' } : { what, state: 'ok', detail: name };
+}
+
+/** Opens the backend for a model without programs: it says what it would run on. */
+async function backend({ name, load }: (typeof BACKENDS)[number]): Promise<Finding> {
+  const what = `backend ${name}`;
+  try {
+    const target = await load();
+    const session = await target.backend.open({ net: 'doctor', train: NOTHING, programs: {} });
+    const detail = session.device;
+    await session.dispose();
+    return { what, state: 'ok', detail };
+  } catch (error) {
+    return { what, state: 'broken', detail: reason(error), ...(error instanceof BackendError && { advice: error.advice }) };
+  }
+}
+
+const NOTHING = {
+  dataset: 'synthetic', optimizer: { kind: 'sgd', lr: 0, momentum: 0, nesterov: false }, schedule: { kind: 'constant' },
+  batch: 1, epochs: 0, seed: 0, normalize: 'none', weightDecay: 0, clipNorm: 0,
+} as const;
+
+async function images(): Promise<Finding> {
+  try {
+    const { default: sharp } = await import('sharp');
+    return { what: 'images (sharp)', state: 'ok', detail: `libvips ${sharp.versions.vips}` };
+  } catch (error) {
+    return { what: 'images (sharp)', state: 'missing', detail: reason(error), advice: 'Reinstall with npm ci; without it image folders and zz predict do not work, CIFAR-10 and synthetic do.' };
+  }
+}
+
+async function cache(io: Io): Promise<Finding> {
+  const { cacheDirectory } = await import('../runtime/data/cache.ts');
+  const folder = cacheDirectory(io.env as NodeJS.ProcessEnv);
+  try {
+    await mkdir(folder, { recursive: true });
+    await access(folder, constants.W_OK);
+    const entries = await readdir(folder);
+    return { what: 'cache', state: 'ok', detail: `${folder}${entries.length === 0 ? ' (empty)' : `: ${entries.join(', ')}`}` };
+  } catch (error) {
+    return { what: 'cache', state: 'broken', detail: `${folder}: ${reason(error)}`, advice: 'Set ZZ_CACHE to a folder that can be written.' };
+  }
+}

@@ -1,0 +1,96 @@
+// zz predict: the most likely classes of image files.
+
+import { readFile } from 'node:fs/promises';
+import type { Model } from '../compiler/5-emit/model.ts';
+import type { Session } from '../runtime/backend.ts';
+import { readCheckpoint } from '../runtime/checkpoint.ts';
+import type { Batch } from '../runtime/data/loader.ts';
+import { EVALUATE, programOf } from '../runtime/evaluate.ts';
+import { feedsOf } from '../runtime/feeds.ts';
+import { openRun } from '../runtime/run-dir.ts';
+import { netOfRun } from './load.ts';
+import { at, EXIT, print, printJson, say, UsageError, type Io } from './io.ts';
+import type { AddCommand } from './command.ts';
+import { wholeNumber } from './settings.ts';
+import { percent, table } from './table.ts';
+
+interface Options {
+  readonly top: number;
+  readonly backend?: string;
+  readonly json?: boolean;
+}
+
+export const predictCommand: AddCommand = (program, io, done) => {
+  program
+    .command('predict')
+    .summary('classify images')
+    .description('Gives the most likely classes of PNG, JPEG or WebP files. Images of another size are scaled.')
+    .argument('<run>', 'the run directory')
+    .argument('<images...>', 'image files')
+    .option('--top <classes>', 'how many classes to show', wholeNumber, 3)
+    .option('--backend <name>', 'auto, gpujs or reference (default: the run\'s)')
+    .option('--json', 'one JSON object a line on standard output')
+    .addHelpText('after', '\nExample:\n  zz predict runs/DualZigZag-1 photo.jpg\n')
+    .action(async (run: string, images: string[], options: Options) => done(await runPrediction(run, images, options, io)));
+};
+
+async function runPrediction(dir: string, files: readonly string[], options: Options, io: Io): Promise<number> {
+  const run = await openRun(at(io, dir));
+  const checkpoint = await readCheckpoint(run.paths.checkpoint);
+  const config = { ...run.config, backend: options.backend ?? run.config.backend };
+  const net = await netOfRun(io, { ...run, config });
+  const [{ openModel }, { openImage }, { predictBatches }] = await Promise.all([import('./model.ts'), import('../runtime/data/open.ts'), import('../runtime/data/loader.ts')]);
+  const { model, session, dataset, plan, restore } = await openModel(io, { ...config, net, quiet: true, evaluateOnly: true });
+  try {
+    if (programOf(model, EVALUATE).logits === undefined) throw new UsageError(`net ${net.name} has no class scores`, 'zz predict needs a net with softmax_cross_entropy.');
+    const images: Uint8Array[] = [];
+    for (const file of files) images.push(await openImage(file, dataset.shape, (path) => readScaled(path, dataset.shape, io)));
+    await restore(checkpoint);
+    let next = 0;
+    for (const batch of predictBatches(dataset, images, plan, programOf(model, EVALUATE).batch)) {
+      for (const probabilities of await classify(model, session, batch)) show(io, files[next++] ?? '', probabilities, run.config.classes, options);
+    }
+    return EXIT.good;
+  } finally {
+    await session.dispose();
+  }
+}
+
+/** The file's bytes, scaled where its size is not the net's. */
+async function readScaled(file: string, [height = 0, width = 0]: readonly number[], io: Io): Promise<Uint8Array> {
+  const bytes = await readFile(at(io, file));
+  const { default: sharp } = await import('sharp');
+  // Damaged files are left to the decoder, which says what is wrong with them.
+  const size = await sharp(bytes).metadata().catch(() => undefined);
+  if (!size || (size.height === height && size.width === width)) return bytes;
+  const scaled = await sharp(bytes).resize(width, height, { fit: 'fill' }).png().toBuffer().catch(() => undefined);
+  if (!scaled) return bytes;
+  say(io, `note: ${file} is ${size.height}x${size.width}; scaled to ${height}x${width}`);
+  return scaled;
+}
+
+/** The class probabilities of the batch's own images. */
+async function classify(model: Model, session: Session, batch: Batch): Promise<Float64Array[]> {
+  const program = programOf(model, EVALUATE);
+  const logits = program.logits ?? '';
+  const results = await session.run(EVALUATE, feedsOf(program, batch, { step: 0, stepsPerEpoch: 1, totalSteps: 1 }, model.train.seed), [logits]);
+  const scores = results.get(logits) ?? new Float32Array();
+  const classes = scores.length / program.batch;
+  return Array.from({ length: batch.count }, (_, i) => softmax(scores.subarray(i * classes, (i + 1) * classes)));
+}
+
+function softmax(scores: Float32Array): Float64Array {
+  const largest = scores.reduce((a, b) => Math.max(a, b), -Infinity);
+  const powers = Float64Array.from(scores, (score) => Math.exp(score - largest));
+  const sum = powers.reduce((a, b) => a + b, 0);
+  return powers.map((power) => power / sum);
+}
+
+function show(io: Io, file: string, probabilities: Float64Array, classes: readonly string[], { top, json }: Options): void {
+  const ranked = [...probabilities]
+    .map((probability, i) => ({ class: classes[i] ?? String(i), probability }))
+    .toSorted((a, b) => b.probability - a.probability)
+    .slice(0, top);
+  if (json === true) printJson(io, { event: 'predict', image: file, classes: ranked });
+  else print(io, `${file}\n${table(ranked.map(({ class: label, probability }) => [`  ${label}`, percent(probability)]))}`);
+}

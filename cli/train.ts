@@ -1,0 +1,186 @@
+// zz train: trains a net into a run directory, or goes on with a run that was broken off.
+
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { readCheckpoint, START, type Progress } from '../runtime/checkpoint.ts';
+import { RunError } from '../runtime/errors.ts';
+import { isSystemError } from '../runtime/files.ts';
+import { readMetrics, rewindMetrics, type EpochMetrics } from '../runtime/metrics.ts';
+import { createRun, latestRun, openRun, refuseUsed, writeConfig, type Run, type RunConfig } from '../runtime/run-dir.ts';
+import type { AddCommand } from './command.ts';
+import { backendsFor } from './backends.ts';
+import { loadNet, netOfRun, type LoadedNet } from './load.ts';
+import { at, EXIT, print, printJson, say, UsageError, type Io } from './io.ts';
+import { addTrainingFlags, overridesOf, wholeNumber, positive, type TrainingFlags } from './settings.ts';
+import { decimal, percent, table } from './table.ts';
+import { VERSION } from './version.ts';
+
+interface Options extends TrainingFlags {
+  readonly limit?: number;
+  readonly width?: number;
+  readonly backend?: string;
+  readonly out?: string;
+  readonly resume?: boolean;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+}
+
+export const trainCommand: AddCommand = (program, io, done) => {
+  const command: Command = program
+    .command('train')
+    .summary('train a net')
+    .description('Trains a net and keeps its metrics and a checkpoint of each epoch in a run directory. Ctrl-C saves; --resume goes on with the same numbers.')
+    .argument('[file]', 'FILE, or FILE:NetName where it has several; not needed with --resume --out RUN');
+  addTrainingFlags(command)
+    .option('--limit <images>', 'train on so many images of the training split', wholeNumber)
+    .option('--width <factor>', 'scale every channel count but the last', positive)
+    .option('--backend <name>', 'auto, gpujs or reference (default: auto)')
+    .option('--out <dir>', 'the run directory (default: runs/NET-N)')
+    .option('--resume', 'go on with the run in --out, or with the net\'s latest')
+    .option('--json', 'one JSON object a line on standard output')
+    .option('--quiet', 'no progress')
+    .addHelpText('after', '\nExamples:\n  zz train net.zz --data cifar10 --epochs 3 --limit 5000\n  zz train net.zz --optimizer "sgd(lr: 0.1, momentum: 0.9)" --out runs/first\n  zz train --resume --out runs/first\n')
+    .action(async (file: string | undefined, options: Options) => done(await runTraining(file, options, io)));
+};
+
+/** A run and where it stands. */
+interface Started {
+  readonly net: LoadedNet;
+  readonly config: RunConfig;
+  readonly from: Progress;
+  /** Epochs that are done. */
+  readonly epochs: readonly EpochMetrics[];
+  /** The folder, made when all else is ready; a run that goes on has it already. */
+  readonly place: { readonly run: Run } | { readonly dir: string } | { readonly base: string };
+}
+
+async function runTraining(file: string | undefined, options: Options, io: Io): Promise<number> {
+  const started = options.resume === true ? await resumed(file, options, io) : await fresh(file, options, io);
+  const stop = new AbortController();
+  const undo = io.onInterrupt(() => stop.abort());
+  try {
+    return await trainTo(started, options, stop.signal, io);
+  } finally {
+    undo();
+  }
+}
+
+async function fresh(file: string | undefined, options: Options, io: Io): Promise<Started> {
+  if (file === undefined) throw new UsageError('which file?', 'zz train FILE.zz, or zz train --resume --out RUN.');
+  const backend = options.backend ?? 'auto';
+  backendsFor(backend);
+  const net = await loadNet(io, file, { overrides: overridesOf(options), width: options.width ?? 1 });
+  if (options.out !== undefined) await refuseUsed(at(io, options.out));
+  const config: RunConfig = {
+    format: 1,
+    zigzag: VERSION,
+    node: process.version,
+    created: new Date().toISOString(),
+    file: net.file,
+    net: net.name,
+    settings: net.settings,
+    width: options.width ?? 1,
+    limit: options.limit ?? null,
+    backend,
+    classes: [],
+    imports: net.imports,
+  };
+  const place = options.out === undefined ? { base: at(io, join('runs', net.name)) } : { dir: at(io, options.out) };
+  return { net, config, from: START, epochs: [], place };
+}
+
+/** Settings that a run which goes on may change. */
+const CHANGEABLE: ReadonlySet<string> = new Set(['epochs', 'data', 'backend', 'out', 'resume', 'json', 'quiet']);
+
+async function resumed(file: string | undefined, options: Options, io: Io): Promise<Started> {
+  const fixed = Object.keys(options).find((key) => !CHANGEABLE.has(key));
+  if (fixed !== undefined) throw new UsageError(`a run goes on with its own settings: --${dashed(fixed)} cannot change`, 'Only --epochs, --data and --backend can; for others start a new run.');
+  const given = file === undefined ? undefined : await loadNet(io, file, { overrides: {}, width: 1 });
+  const dir = options.out === undefined ? given && (await latestRun(at(io, join('runs', given.name)))) : at(io, options.out);
+  if (dir === undefined) throw new UsageError('there is no run to go on with', file === undefined ? 'Name it: zz train --resume --out RUN.' : 'Start one without --resume.');
+  const opened = await openRun(dir);
+  if (given && given.source !== opened.source) throw new UsageError(`${given.file} has changed since the run in ${dir} began`, 'Start a new run, or resume without naming the file to use the text that the run kept.');
+  const { epochs, data, backend } = options;
+  const config: RunConfig = {
+    ...opened.config,
+    backend: backend ?? opened.config.backend,
+    settings: { ...opened.config.settings, ...(epochs !== undefined && { epochs }), ...(data !== undefined && { dataset: overridesOf({ data }, io).dataset ?? data }) },
+  };
+  const checkpoint = await readCheckpoint(opened.paths.checkpoint).catch((error: unknown) => {
+    if (isSystemError(error, 'ENOENT')) return undefined; // broken off before the first epoch was done
+    throw error;
+  });
+  const from = checkpoint?.progress ?? START;
+  const kept = await readMetrics(opened.paths.metrics);
+  if (kept.length < from.epoch) throw new RunError(`${opened.paths.metrics} has ${kept.length} epochs, the checkpoint ${from.epoch}`, 'The file was changed; train again.');
+  return { net: await netOfRun(io, { ...opened, config }), config, from, epochs: kept.slice(0, from.epoch), place: { run: { ...opened, config } } };
+}
+
+const dashed = (key: string): string => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+
+async function trainTo(started: Started, options: Options, signal: AbortSignal, io: Io): Promise<number> {
+  const { net, from } = started;
+  const [{ openModel }, { train }, { createReporter }] = await Promise.all([import('./model.ts'), import('../runtime/train.ts'), import('./progress.ts')]);
+  const opened = await openModel(io, { ...started.config, net, quiet: options.quiet === true, signal });
+  const { model, session, dataset, batches } = opened;
+  try {
+    const config: RunConfig = { ...started.config, backend: session.backend, classes: dataset.classes };
+    const run = 'run' in started.place ? { ...started.place.run, config } : await createRun(started.place, config, net.source);
+    if ('run' in started.place) await writeConfig(run.paths, config);
+    await opened.restore(from === START ? undefined : await readCheckpoint(run.paths.checkpoint));
+    const epochs = [...(await rewindMetrics(run.paths.metrics, from.epoch))];
+    const label = `${net.name} on ${session.backend} (${session.device})`;
+    if (options.quiet !== true) say(io, `${label}: ${dataset.train.count} training images of ${dataset.name}, ${batches.stepsPerEpoch} steps of ${net.settings.batch} an epoch, run ${show(io, run.dir)}`);
+
+    const reporter = createReporter(io, { epochs: config.settings.epochs, batch: config.settings.batch, json: options.json === true, quiet: options.quiet === true });
+    try {
+      for await (const event of train({ model, session, batches, from, paths: run.paths, signal })) {
+        reporter.event(event);
+        if (event.event === 'epoch') epochs.push(withoutEvent(event));
+        if (event.event === 'interrupted') return interrupted(io, run, event.progress, options);
+      }
+    } finally {
+      reporter.stop();
+    }
+    finish(io, { net: net.name, backend: session.backend, device: session.device, batch: config.settings.batch, run: show(io, run.dir), epochs }, options);
+    return EXIT.good;
+  } finally {
+    await session.dispose();
+  }
+}
+
+const withoutEvent = ({ event: _, ...metrics }: { event: 'epoch' } & EpochMetrics): EpochMetrics => metrics;
+
+/** Paths below the working directory are shown relative to it. */
+const show = (io: Io, dir: string): string => (dir.startsWith(join(io.cwd, '/')) ? dir.slice(io.cwd.length + 1) : dir);
+
+function interrupted(io: Io, run: Run, { epoch, step }: Progress, options: Options): number {
+  const dir = show(io, run.dir);
+  if (options.json === true) printJson(io, { event: 'interrupted', epoch: epoch + 1, step, run: dir });
+  say(io, `Interrupted in epoch ${epoch + 1}, after step ${step}; saved. Go on with: zz train --resume --out ${dir}`);
+  return EXIT.interrupted;
+}
+
+interface Finished {
+  readonly net: string;
+  readonly backend: string;
+  readonly device: string;
+  readonly batch: number;
+  readonly run: string;
+  readonly epochs: readonly EpochMetrics[];
+}
+
+function finish(io: Io, { net, backend, device, batch, run, epochs }: Finished, options: Options): void {
+  const last = epochs.at(-1);
+  if (!last) return;
+  const seconds = epochs.reduce((sum, epoch) => sum + epoch.seconds, 0);
+  const imagesPerSecond = (last.step * batch) / Math.max(seconds, 1e-9);
+  if (options.json === true) {
+    printJson(io, { event: 'done', net, backend, device, epochs: epochs.length, steps: last.step, imagesPerSecond, train: last.train, test: last.test, run });
+    return;
+  }
+  const rows = epochs.map(({ epoch, train, test, imagesPerSecond: speed }) => [String(epoch), decimal(train.loss), percent(train.accuracy), decimal(test.loss), percent(test.accuracy), speed.toFixed(1)]);
+  print(io, `\n${table([['epoch', 'train loss', 'train accuracy', 'test loss', 'test accuracy', 'images/s'], ...rows])}\n`);
+  const score = last.test.accuracy === null ? `test loss ${decimal(last.test.loss)}` : `test accuracy ${percent(last.test.accuracy)}`;
+  print(io, `done: ${net} on ${backend} (${device}), ${epochs.length} epochs, ${last.step} steps, ${imagesPerSecond.toFixed(1)} images/s, ${score}, run ${run}`);
+}
