@@ -21,11 +21,14 @@ export interface Batches {
   readonly test: () => Iterable<Batch>;
 }
 
-/** The batches of a data set. Throws DataError where a batch is larger than the training split. */
-export const batchesOf = (dataset: Dataset, plan: Plan): Batches => ({
+/**
+ * The batches of a data set. Evaluation takes as many images as a training step enters readings, and its own views: each is its plain input there.
+ * Throws DataError where a batch is larger than the training split.
+ */
+export const batchesOf = (dataset: Dataset, plan: Plan, evaluationViews: Plan['views']): Batches => ({
   stepsPerEpoch: countSteps(dataset, plan),
   train: (step) => trainBatch(dataset, plan, step),
-  test: () => evalBatches(dataset, dataset.test, plan, evaluationBatch(plan)),
+  test: () => evalBatches(dataset, dataset.test, { ...plan, views: evaluationViews }, evaluationBatch(plan)),
 });
 
 export interface TrainJob {
