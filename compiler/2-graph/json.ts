@@ -66,6 +66,7 @@ function encode(value: unknown): Json {
 
 /** `{ float: name }` for a number that JSON cannot write. */
 function encodeNumber(value: number): Json {
+  if (Number.isFinite(value) && !Object.is(value, -0)) return value;
   const special = Object.entries(SPECIAL_FLOATS).find(([, number]) => Object.is(number, value));
   return special ? { float: special[0] } : value;
 }
