@@ -1,0 +1,151 @@
+// Training settings: every key of `train` and every flag of the command line that stands for one.
+
+import type { Call, Train, Value as Written } from '../../1-syntax/ast.ts';
+import { parse } from '../../1-syntax/parse.ts';
+import type { Code, Diagnostic, Source } from '../../diagnostics.ts';
+import { hasErrors } from '../../diagnostics.ts';
+import type { OptimizerSettings, ScheduleSettings, TrainSettings } from '../graph.ts';
+import type { Args, Param, Params } from './arguments.ts';
+import { bind, bool, int, number, or, suggestion, text, word } from './arguments.ts';
+import type { Context, Given } from './context.ts';
+import { createContext, fail } from './context.ts';
+import { call, evaluate } from './expressions.ts';
+import { POISON } from './scope.ts';
+import { bare } from './view-operations.ts';
+
+interface Choice<T> {
+  readonly params: Params;
+  readonly make: (args: Record<string, unknown>) => T;
+}
+
+const choice = <P extends Params, T>(params: P, make: (args: Args<P>) => T): Choice<T> => ({ params, make: (args) => make(args as Args<P>) });
+
+const fraction = number({ min: 0, below: 1 });
+const rate = number({ above: 0 });
+const adamParams = { lr: or(rate, 1e-3, '1e-3'), beta1: or(fraction, 0.9), beta2: or(fraction, 0.999), eps: or(rate, 1e-8, '1e-8') };
+const adamLike = (kind: 'adam' | 'adamw' | 'amsgrad'): Choice<OptimizerSettings> => choice(adamParams, (args) => ({ kind, ...args }));
+
+export const OPTIMIZERS = {
+  adam: adamLike('adam'),
+  adamw: adamLike('adamw'),
+  amsgrad: adamLike('amsgrad'),
+  sgd: choice({ lr: or(rate, 1e-2, '1e-2'), momentum: or(fraction, 0), nesterov: or(bool, false) }, (args): OptimizerSettings => ({ kind: 'sgd', ...args })),
+};
+
+export const SCHEDULES = {
+  constant: choice({}, (): ScheduleSettings => ({ kind: 'constant' })),
+  cosine: choice({ warmup: or(int({ min: 0 }), 0) }, (args): ScheduleSettings => ({ kind: 'cosine', ...args })),
+  step: choice({ every: int({ min: 1 }), factor: or(rate, 0.1) }, (args): ScheduleSettings => ({ kind: 'step', ...args })),
+  inverse: choice({ rate: number({ min: 0 }) }, (args): ScheduleSettings => ({ kind: 'inverse', ...args })),
+};
+
+/** A call of one of a few kinds, such as `adam(lr: 1e-3)`, or its bare name. */
+function oneOf<T>(noun: string, choices: Readonly<Record<string, Choice<T>>>): Param<T> {
+  const names = Object.keys(choices);
+  const takes = `an ${noun}: ${names.join(', ')}`.replace('an schedule', 'a schedule');
+  return {
+    takes,
+    read(c, given) {
+      const expr: Call | undefined = given.kind === 'call' ? given : given.kind === 'name' ? bare(given) : undefined;
+      if (!expr) {
+        fail(c, 'ZZ5002', given.loc, `expected ${takes}`);
+        return undefined;
+      }
+      const found = Object.hasOwn(choices, expr.callee.name) ? choices[expr.callee.name] : undefined;
+      if (!found) {
+        fail(c, 'ZZ5004', expr.callee.loc, `no ${noun} is called ${expr.callee.name}; expected ${names.join(', ')}`, suggestion(expr.callee.name, names));
+        return undefined;
+      }
+      const bound = bind(c, expr, found.params);
+      return bound && found.make(bound.args);
+    },
+  };
+}
+
+interface Setting {
+  readonly summary: string;
+  readonly takes: string;
+  readonly read: (c: Context, given: Given) => Partial<TrainSettings> | undefined;
+}
+
+const setting = <K extends keyof TrainSettings>(key: K, param: Param<TrainSettings[K]>, summary: string): Setting => ({
+  summary,
+  takes: param.takes,
+  read(c, given) {
+    const value = param.read(c, given);
+    return value === undefined ? undefined : { [key]: value };
+  },
+});
+
+export const SETTINGS = {
+  dataset: setting('dataset', { ...text, takes: 'cifar10, synthetic or "a path"' }, 'The images to train on.'),
+  optimizer: setting('optimizer', oneOf('optimizer', OPTIMIZERS), 'How weights follow their gradients.'),
+  schedule: setting('schedule', oneOf('schedule', SCHEDULES), 'How the learning rate changes.'),
+  batch: setting('batch', int({ min: 1, max: 65_536 }), 'Distinct images a step.'),
+  epochs: setting('epochs', int({ min: 1, max: 1_000_000 }), 'Times that every image enters.'),
+  seed: setting('seed', int({ min: 0 }), 'What all random numbers are drawn from.'),
+  normalize: setting('normalize', word('per_batch', 'channel', 'none'), 'How pixels are normalised.'),
+  weight_decay: setting('weightDecay', number({ min: 0 }), 'Of filters and matrices, each step.'),
+  clip_norm: setting('clipNorm', number({ min: 0 }), 'The largest global norm of the gradients; 0 is off.'),
+} satisfies Record<string, Setting>;
+
+export const SETTING_NAMES: readonly string[] = Object.keys(SETTINGS);
+
+export const DEFAULT_SETTINGS: TrainSettings = {
+  dataset: 'cifar10',
+  optimizer: { kind: 'adam', lr: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8 },
+  schedule: { kind: 'constant' },
+  batch: 32,
+  epochs: 10,
+  seed: 0,
+  normalize: 'channel',
+  weightDecay: 0,
+  clipNorm: 0,
+};
+
+/** In `train` a value of the wrong kind or range is a bad setting, whatever the mistake is called elsewhere. */
+const asSetting: Partial<Record<Code, Code>> = { ZZ2001: 'ZZ5002', ZZ2003: 'ZZ5002', ZZ2006: 'ZZ5002', ZZ2007: 'ZZ5002', ZZ2009: 'ZZ5002' };
+
+/** The settings of a `train` block on top of `base`. Mistakes are reported and leave the base's value. */
+export function readSettings(train: Train | undefined, report: (found: Diagnostic) => void, base: TrainSettings = DEFAULT_SETTINGS): TrainSettings {
+  const language = { evaluate, call, useNet: () => POISON };
+  const c = createContext({
+    mode: 'train',
+    library: { nets: new Map(), cells: new Map() },
+    nets: [],
+    report: (found) => {
+      report({ ...found, code: asSetting[found.code] ?? found.code });
+    },
+    language,
+  });
+  const seen = new Map<string, Train['settings'][number]>();
+  return (train?.settings ?? []).reduce((settings, item) => {
+    const { name, loc } = item.key;
+    const first = seen.get(name);
+    const known: Setting | undefined = Object.hasOwn(SETTINGS, name) ? SETTINGS[name as keyof typeof SETTINGS] : undefined;
+    if (!known) fail(c, 'ZZ5001', loc, `train has no key ${name}; it has ${SETTING_NAMES.join(', ')}`, suggestion(name, SETTING_NAMES));
+    else if (first) fail(c, 'ZZ5003', loc, `${name} is given twice`, { related: [{ message: 'the first time', loc: first.loc }] });
+    seen.set(name, first ?? item);
+    return { ...settings, ...(!first && known?.read(c, item.value as Written)) };
+  }, base);
+}
+
+/**
+ * The settings with one key changed, from text as it stands in a `train` block: `batch` and `10`, `optimizer` and `adam(lr: 1e-3)`.
+ * A dataset's text is taken as it is, so that paths need no quotes. Diagnostics refer to `source`.
+ */
+export function applySetting(settings: TrainSettings, key: string, value: string): { settings: TrainSettings; diagnostics: Diagnostic[]; source: Source } {
+  const source = { file: `--${key}`, text: `net settings { train {\n${key} ${value}\n} }` };
+  if (key === 'dataset') return { settings: { ...settings, dataset: value }, diagnostics: [], source };
+  const parsed = parse(source);
+  const diagnostics = [...parsed.diagnostics];
+  const items = parsed.file.nets.flatMap((net) => net.items);
+  const [train] = items;
+  if (hasErrors(diagnostics)) return { settings, diagnostics, source };
+  if (parsed.file.nets.length !== 1 || items.length !== 1 || train?.kind !== 'train' || train.settings.length !== 1) {
+    const loc = { file: source.file, line: 2, column: 1, span: { start: 0, end: source.text.length } };
+    return { settings, diagnostics: [{ code: 'ZZ5002', severity: 'error', message: `${key} takes one value, found ${value}`, loc }], source };
+  }
+  const changed = readSettings(train, (found) => diagnostics.push(found), settings);
+  return { settings: hasErrors(diagnostics) ? settings : changed, diagnostics, source };
+}
