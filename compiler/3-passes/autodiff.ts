@@ -29,19 +29,10 @@ export const autodiff: Pass = {
   name: 'autodiff',
   summary: 'makes the backward graph explicit; declared backward routes replace adjoints',
   run: (graph) => {
-    const nodes = withoutTemplates(graph);
-    if (graph.mode !== 'train' || graph.loss === undefined) return { ...graph, nodes, routes: [] };
-    return { ...graph, ...differentiate(plan(graph, nodes), graph.loss), routes: [] };
+    const net = withoutTemplates(graph);
+    return net.mode === 'train' && net.loss !== undefined ? { ...net, ...differentiate(plan(net.nodes, routesByTarget(graph)), net.loss) } : net;
   },
 };
-
-/** The weights whose gradient is not the true one, since a declared route has a part in it. Takes an unrolled graph with its routes. */
-export function weightsOffTrueGradient(graph: Graph): ValueId[] {
-  const { nodes, order, waitsFor, routes } = plan(graph, withoutTemplates(graph));
-  const diverted = new Set<ValueId>();
-  for (const id of order) if (routes.has(id) || waitsFor(id).some((other) => diverted.has(other))) diverted.add(id);
-  return nodes.filter((node) => node.kind === 'weight' && diverted.has(node.id)).map((node) => node.id);
-}
 
 /** One way by which a gradient reaches a value: as an operand of `user`. */
 interface Use {
@@ -56,13 +47,11 @@ interface Plan {
   readonly setPlace: (node: Node) => void;
   readonly uses: ReadonlyMap<ValueId, readonly Use[]>;
   readonly routes: ReadonlyMap<ValueId, TargetRoutes>;
-  /** The values whose adjoints must be known before this one's. */
-  readonly waitsFor: (id: ValueId) => ValueId[];
   /** The values whose adjoints the weights need, each after all it waits for. */
   readonly order: readonly ValueId[];
 }
 
-function plan(graph: Graph, nodes: readonly Node[]): Plan {
+function plan(nodes: readonly Node[], routes: Plan['routes']): Plan {
   let place: { locs: readonly Loc[]; tags: Tags } = { locs: [], tags: {} };
   const builder = createBuilder(nodes, () => place);
   const setPlace = (node: Node): void => {
@@ -70,7 +59,7 @@ function plan(graph: Graph, nodes: readonly Node[]): Plan {
     place = { locs: node.locs, tags: { ...tags, phase: 'backward' } };
   };
   const uses = usesOf(nodes, builder);
-  const routes = routesByTarget(graph);
+  /** The values whose adjoints must be known before this one's. */
   const waitsFor = (id: ValueId): ValueId[] => {
     const route = routes.get(id);
     const users = !route || route.usesFound ? (uses.get(id) ?? []).map((use) => use.user.id) : [];
@@ -78,7 +67,7 @@ function plan(graph: Graph, nodes: readonly Node[]): Plan {
     return [...users, ...read];
   };
   const order = inOrder(nodes, waitsFor, (cycle) => cycleError(cycle, builder, routes));
-  return { nodes, builder, setPlace, uses, routes, waitsFor, order };
+  return { nodes, builder, setPlace, uses, routes, order };
 }
 
 const isStructure = (kind: OpKind): boolean => groupOf(kind) === 'structure';

@@ -1,6 +1,7 @@
 // Declared backward routes, as autodiff reads them: per target what replaces its adjoint, what is added, and whose adjoints that takes.
 
 import type { Graph, Node, Route, ValueId } from '../2-graph/graph.ts';
+import type { OpKind } from '../2-graph/ops.ts';
 
 /** The right side of a route. */
 export interface RouteValue {
@@ -18,11 +19,18 @@ export interface TargetRoutes {
   readonly usesFound: boolean;
 }
 
-/** Part of a route's expression, rather than of the net itself. Weights and states are always the net's. */
-const isTemplate = (node: Node): boolean => node.tags.phase === 'backward' && node.kind !== 'weight' && node.kind !== 'state';
+/** Leaves that exist once, whoever reads them. */
+const SHARED: ReadonlySet<OpKind> = new Set(['input', 'labels', 'weight', 'state', 'scalar']);
 
-/** The net's own nodes. */
-export const withoutTemplates = (graph: Graph): Node[] => graph.nodes.filter((node) => !isTemplate(node));
+/** Part of a route's expression, rather than of the net itself. */
+const isTemplate = (node: Node): boolean => node.tags.phase === 'backward' && !SHARED.has(node.kind);
+
+/** The net alone: without the expressions of routes, and without what they would have kept between steps. */
+export function withoutTemplates(graph: Graph): Graph {
+  const nodes = graph.nodes.filter((node) => !isTemplate(node));
+  const ids = new Set(nodes.map((node) => node.id));
+  return { ...graph, nodes, updates: graph.updates.filter((update) => ids.has(update.value)), routes: [] };
+}
 
 /** The routes of a graph by target. */
 export function routesByTarget(graph: Graph): Map<ValueId, TargetRoutes> {

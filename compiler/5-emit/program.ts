@@ -40,9 +40,9 @@ export function imagesOf(graph: Graph): number {
 }
 
 /** A program without its steps and buffers: the batch, results, updates and views. */
-export function programFrame(graph: Graph): Omit<Program<never>, 'buffers' | 'steps'> {
+export function programFrame(graph: Graph, batch: number): Omit<Program<never>, 'buffers' | 'steps'> {
   return {
-    batch: imagesOf(graph),
+    batch,
     outputs: graph.outputs.map(({ name, value }) => ({ name, buffer: value })),
     ...(graph.loss === undefined ? {} : { loss: graph.loss }),
     ...(graph.classifier ? { logits: graph.classifier.logits, correct: graph.classifier.correct } : {}),
@@ -53,9 +53,9 @@ export function programFrame(graph: Graph): Omit<Program<never>, 'buffers' | 'st
 
 /** The nodes that a run needs, in order: what results and updates depend on, and all that is kept or fed. */
 export function neededNodes(graph: Graph): Node[] {
-  const frame = programFrame(graph);
-  const results = [frame.loss, frame.logits, frame.correct].filter((id) => id !== undefined);
-  const needed = new Set<ValueId>([...results, ...frame.outputs.map((output) => output.buffer), ...frame.updates.map((update) => update.value)]);
+  const { loss, classifier, outputs, updates } = graph;
+  const results = [loss, classifier?.logits, classifier?.correct].filter((id) => id !== undefined);
+  const needed = new Set<ValueId>([...results, ...outputs.map((output) => output.value), ...updates.map((update) => update.value)]);
   const kept = graph.nodes.toReversed().filter((node) => {
     if (!needed.has(node.id) && !['input', 'weight', 'state'].includes(node.kind)) return false;
     for (const input of node.inputs) needed.add(input);

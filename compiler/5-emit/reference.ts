@@ -3,10 +3,10 @@
 import type { Graph, Node, ValueId } from '../2-graph/graph.ts';
 import { computes, evaluateNode } from '../4-kernels/evaluate.ts';
 import type { Program, ReferenceStep } from './model.ts';
-import { bufferOf, neededNodes, programFrame } from './program.ts';
+import { bufferOf, imagesOf, neededNodes, programFrame } from './program.ts';
 
-/** The program of a graph that is bound to a batch. Throws RangeError where it is not. */
-export function emitReference(graph: Graph): Program<ReferenceStep> {
+/** The program of a graph that is bound to a batch. `batch` is how many distinct images a run takes. Throws RangeError where the graph is not bound. */
+export function emitReference(graph: Graph, batch = imagesOf(graph)): Program<ReferenceStep> {
   const nodes = neededNodes(graph);
   const buffers = nodes.map(bufferOf);
   const shapes = new Map(buffers.map(({ id, shape }) => [id, shape]));
@@ -25,5 +25,5 @@ export function emitReference(graph: Graph): Program<ReferenceStep> {
       run: (inputs, out) => evaluateNode(node, { shape, data: out }, inputs.map((data, i) => ({ shape: operands[i] ?? [], data }))),
     };
   };
-  return { ...programFrame(graph), buffers, steps: nodes.filter((node) => computes(node.kind)).map(step) };
+  return { ...programFrame(graph, batch), buffers, steps: nodes.filter((node) => computes(node.kind)).map(step) };
 }
