@@ -3,8 +3,8 @@
 import type { Attrs } from '../../2-graph/ops.ts';
 import { elementCount } from '../../2-graph/types.ts';
 import { samePadding } from '../../2-graph/window.ts';
-import { axpy, gather, offsets } from './tensor.ts';
-import type { Storage, Tensor } from './tensor.ts';
+import { addProduct, axpy, gather, offsets } from './tensor.ts';
+import type { Block, Storage, Tensor } from './tensor.ts';
 
 /** A matrix, or a stack of them, as doubles in row-major order, transposed where `flip` says so. */
 function matrices(x: Tensor, flip: boolean): { data: Float64Array; count: number; rows: number; columns: number } {
@@ -16,16 +16,13 @@ function matrices(x: Tensor, flip: boolean): { data: Float64Array; count: number
   return { data, count, rows: width, columns: height };
 }
 
-export function matmul({ transpose_a, transpose_b }: Attrs<'matmul'>, out: Tensor, left: Tensor, right: Tensor): void {
-  const a = matrices(left, transpose_a);
-  const b = matrices(right, transpose_b);
+export function matmul({ transpose_a, transpose_b }: Attrs<'matmul'>, out: Tensor, x: Tensor, y: Tensor): void {
+  const a = matrices(x, transpose_a);
+  const b = matrices(y, transpose_b);
   const sums = new Float64Array(out.data.length);
   for (let m = 0; m < a.count; m++) {
-    const base = b.count === 1 ? 0 : m * b.rows * b.columns;
-    for (let i = 0; i < a.rows; i++) {
-      const row = m * a.rows + i;
-      for (let j = 0; j < a.columns; j++) axpy(sums, row * b.columns, a.data[row * a.columns + j] as number, b.data, base + j * b.columns, b.columns);
-    }
+    const right = { ...b, from: b.count === 1 ? 0 : m * b.rows * b.columns, stride: b.columns };
+    for (let row = m * a.rows; row < (m + 1) * a.rows; row++) addProduct(sums, row * b.columns, a.data, row * a.columns, right);
   }
   out.data.set(sums);
 }
@@ -79,17 +76,20 @@ function eachTap(g: Geometry, visit: (pixel: number, result: number, tap: number
   }
 }
 
+/** The matrix of each tap and group in a filter. */
+const filterBlocks = (g: Geometry, blockOf: (tap: number, group: number) => Block): Block[][] =>
+  Array.from({ length: g.k * g.k }, (_, tap) => Array.from({ length: g.groups }, (_, group) => blockOf(tap, group)));
+
 const doubles = (x: Storage): Float64Array => new Float64Array(x);
 
 export function conv2d(attrs: Attrs<'conv2d'>, out: Tensor, x: Tensor, filter: Tensor): void {
   const g = geometry(attrs, x.shape, out.shape, filter.shape[0] as number);
   const [image, weights, sums] = [doubles(x.data), doubles(filter.data), new Float64Array(out.data.length)];
+  const blocks = filterBlocks(g, (tap, group) => ({
+    data: weights, from: tap * g.inputs * g.outChannels + group * g.outputs, stride: g.outChannels, rows: g.inputs, columns: g.outputs,
+  }));
   eachTap(g, (pixel, result, tap) => {
-    for (let c = 0; c < g.channels; c++) {
-      const group = Math.floor(c / g.inputs);
-      const row = (tap * g.inputs + (c - group * g.inputs)) * g.outChannels;
-      axpy(sums, result * g.outChannels + group * g.outputs, image[pixel * g.channels + c] as number, weights, row + group * g.outputs, g.outputs);
-    }
+    blocks[tap]?.forEach((block, group) => addProduct(sums, result * g.outChannels + group * g.outputs, image, pixel * g.channels + group * g.inputs, block));
   });
   out.data.set(sums);
 }
@@ -99,12 +99,11 @@ export function conv2dInputGrad(attrs: Attrs<'conv2d_input_grad'>, out: Tensor, 
   // Rows of input channels, so that the inner loop runs along them.
   const weights = matrices({ data: filter.data, shape: [g.k * g.k, g.inputs, g.outChannels] }, true).data;
   const [results, sums] = [doubles(dy.data), new Float64Array(out.data.length)];
+  const blocks = filterBlocks(g, (tap, group) => ({
+    data: weights, from: (tap * g.outChannels + group * g.outputs) * g.inputs, stride: g.inputs, rows: g.outputs, columns: g.inputs,
+  }));
   eachTap(g, (pixel, result, tap) => {
-    for (let c = 0; c < g.outChannels; c++) {
-      const group = Math.floor(c / g.outputs);
-      const row = (tap * g.outChannels + c) * g.inputs;
-      axpy(sums, pixel * g.channels + group * g.inputs, results[result * g.outChannels + c] as number, weights, row, g.inputs);
-    }
+    blocks[tap]?.forEach((block, group) => addProduct(sums, pixel * g.channels + group * g.inputs, results, result * g.outChannels + group * g.outputs, block));
   });
   out.data.set(sums);
 }

@@ -56,3 +56,26 @@ export function expand(x: Tensor, shape: readonly number[]): Storage {
 export function axpy(y: Float64Array, at: number, factor: number, x: Float64Array, from: number, count: number): void {
   for (let i = 0; i < count; i++) y[at + i] = (y[at + i] as number) + factor * (x[from + i] as number);
 }
+
+/** A row-major matrix that lies in a larger array: where it starts, and how far its rows are apart. */
+export interface Block {
+  readonly data: Float64Array;
+  readonly from: number;
+  readonly stride: number;
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/** y[at..] += the row x[start..] times the matrix. Four rows at a time, since reading and writing y is most of the cost. */
+export function addProduct(y: Float64Array, at: number, x: Float64Array, start: number, { data, from, stride, rows, columns }: Block): void {
+  let row = 0;
+  for (; row + 4 <= rows; row += 4) {
+    const [p, q] = [start + row, from + row * stride];
+    const [a, b, c, d] = [x[p] as number, x[p + 1] as number, x[p + 2] as number, x[p + 3] as number];
+    for (let i = 0, j = q; i < columns; i++, j++) {
+      const product = a * (data[j] as number) + b * (data[j + stride] as number) + c * (data[j + 2 * stride] as number) + d * (data[j + 3 * stride] as number);
+      y[at + i] = (y[at + i] as number) + product;
+    }
+  }
+  for (; row < rows; row++) axpy(y, at, x[start + row] as number, data, from + row * stride, columns);
+}
