@@ -2,11 +2,13 @@
 
 import { samePadding } from '../2-graph/window.ts';
 import type { Window } from '../2-graph/window.ts';
+import { elementCount } from '../2-graph/types.ts';
 import { all, isZero, mul, number, select, sum } from './expr.ts';
+import type { Expr } from './expr.ts';
 import { int, minus, plus, quotient, remainder, times } from './indexing.ts';
 import type { Index } from './indexing.ts';
 import { inside, operand } from './rules-movement.ts';
-import type { LowerRule } from './rule.ts';
+import type { Loops, LowerRule, Operand } from './rule.ts';
 
 const ZERO = number(0);
 
@@ -100,7 +102,11 @@ export const conv2dInputGrad: LowerRule<'conv2d_input_grad'> = ({ attrs, shape }
   };
 };
 
-export const conv2dFilterGrad: LowerRule<'conv2d_filter_grad'> = ({ attrs, shape }, input, gradient) => {
+/** How many numbers the partial sums of a filter gradient may take. */
+const PARTIAL_SUMS = 1 << 22;
+
+/** Summed over a few images at a time, which stay in the caches while every filter element reads them, then over the parts. */
+export const conv2dFilterGrad: LowerRule<'conv2d_filter_grad'> = ({ attrs, shape, stage }, input, gradient) => {
   const x = operand(input);
   const dy = operand(gradient);
   const [batch = 1, height = 1, width = 1] = x.shape;
@@ -108,20 +114,33 @@ export const conv2dFilterGrad: LowerRule<'conv2d_filter_grad'> = ({ attrs, shape
   const depth = shape[2] ?? 1;
   const rows = windowOf(height, attrs.k, attrs);
   const columns = windowOf(width, attrs.k, attrs);
-  return {
-    kind: 'contraction',
-    body: (ky = int(0), kx = int(0), ci = int(0), co = int(0)) => {
-      const channel = plus(times(quotient(co, outChannels / attrs.groups), depth), ci);
-      return sum('n', batch, (n) =>
-        sum('oy', outHeight, (oy) => {
-          const y = positionOf(oy, ky, attrs, rows.before);
-          const row = sum('ox', outWidth, (ox) => {
-            const column = positionOf(ox, kx, attrs, columns.before);
-            return select(inside(column, width), mul(x.at(n, y, column, channel), dy.at(n, oy, ox, co)), ZERO);
-          });
-          return select(inside(y, height), row, ZERO);
-        }),
-      );
-    },
+  const parts = largestDivisor(batch, PARTIAL_SUMS / elementCount(shape));
+  const images = batch / parts;
+  const overImages = (part: Index, ky: Index, kx: Index, ci: Index, co: Index): Expr => {
+    const channel = plus(times(quotient(co, outChannels / attrs.groups), depth), ci);
+    return sum('n', images, (image) =>
+      sum('oy', outHeight, (oy) => {
+        const n = plus(times(part, images), image);
+        const y = positionOf(oy, ky, attrs, rows.before);
+        const row = sum('ox', outWidth, (ox) => {
+          const column = positionOf(ox, kx, attrs, columns.before);
+          return select(inside(column, width), mul(x.at(n, y, column, channel), dy.at(n, oy, ox, co)), ZERO);
+        });
+        return select(inside(y, height), row, ZERO);
+      }),
+    );
   };
+  const partial = (part = int(0), ky = int(0), kx = int(0), ci = int(0), co = int(0)): Expr => overImages(part, ky, kx, ci, co);
+  if (parts === 1) return { kind: 'contraction', body: (...filter) => partial(int(0), ...filter) };
+  const sums = stage('parts', [parts, ...shape], { kind: 'contraction', body: partial });
+  return sumOver(sums, shape);
 };
+
+/** The sum over the first axis; the others are walked as one. */
+const sumOver = (parts: Operand, shape: readonly number[]): Loops => {
+  const count = elementCount(shape);
+  return { kind: 'reduce', extents: [count], body: (i = int(0)) => sum('part', parts.shape[0] ?? 1, (part) => parts.flat(plus(times(part, count), i))) };
+};
+
+/** The largest divisor of n that is no larger than `limit`; at least 1. */
+const largestDivisor = (n: number, limit: number): number => Array.from({ length: n }, (_, i) => n - i).find((d) => n % d === 0 && d <= limit) ?? 1;

@@ -11,28 +11,43 @@ import type { Lowering, LowerRule, Operand } from './rule.ts';
 const ZERO = number(0);
 const ONE = number(1);
 
-/** A reduction over some axes, then `finish` of the result and how many elements went in. */
+/** From how many terms an element on, and up to how many elements, a reduction is worth two kernels. */
+const STAGED = { terms: 4096, elements: 4096 };
+
+/**
+ * A reduction over some axes, then `finish` of the result and how many elements went in. A long reduction to few elements leaves them on few threads: it first
+ * keeps the longest of its axes, and reduces that in a kernel of its own.
+ */
 const reduction =
   <K extends 'reduce_sum' | 'reduce_mean' | 'reduce_max'>(op: Reducer, finish: (value: Expr, count: number) => Expr): LowerRule<K> =>
-  ({ attrs }, input) => {
+  ({ attrs, stage }, input) => {
     const x = operand(input);
-    const axes = new Set(attrs.axes);
-    const kept = x.shape.map((_, axis) => axis).filter((axis) => !axes.has(axis));
-    const count = elementCount([...axes].map((axis) => x.shape[axis] ?? 1));
-    return {
-      kind: 'reduce',
-      extents: kept.map((axis) => x.shape[axis] ?? 1),
-      body: (...indices) => {
-        const over = (axis: number, places: readonly Index[]): Expr => {
-          if (axis === x.shape.length) return x.at(...places);
-          const outer = kept.indexOf(axis);
-          if (outer >= 0) return over(axis + 1, [...places, at(indices, outer)]);
-          return reduce(op, `r${axis}`, x.shape[axis] ?? 1, (r) => over(axis + 1, [...places, r]));
-        };
-        return finish(over(0, []), count);
-      },
-    };
+    const axes = [...new Set(attrs.axes)];
+    const lengthOf = (axis: number): number => x.shape[axis] ?? 1;
+    const count = elementCount(axes.map(lengthOf));
+    const keptAxes = (reduced: readonly number[]): number[] => x.shape.map((_, axis) => axis).filter((axis) => !reduced.includes(axis));
+    const kept = keptAxes(axes);
+    const longest = axes.reduce((best, axis) => (lengthOf(axis) > lengthOf(best) ? axis : best), axes[0] ?? 0);
+    if (axes.length < 2 || count < STAGED.terms || elementCount(kept.map(lengthOf)) > STAGED.elements) {
+      return { kind: 'reduce', extents: kept.map(lengthOf), body: (...indices) => finish(over(op, x, kept, indices), count) };
+    }
+    const inner = keptAxes(axes.filter((axis) => axis !== longest));
+    const parts = stage('parts', inner.map(lengthOf), { kind: 'reduce', body: (...indices) => over(op, x, inner, indices) });
+    const place = inner.indexOf(longest);
+    const outer = inner.map((_, axis) => axis).filter((axis) => axis !== place);
+    return { kind: 'reduce', extents: kept.map(lengthOf), body: (...indices) => finish(over(op, parts, outer, indices), count) };
   };
+
+/** The reduction of x over every axis that is not kept, at these indices of the kept ones. */
+function over(op: Reducer, x: Operand, kept: readonly number[], indices: readonly Index[]): Expr {
+  const from = (axis: number, places: readonly Index[]): Expr => {
+    if (axis === x.shape.length) return x.at(...places);
+    const outer = kept.indexOf(axis);
+    if (outer >= 0) return from(axis + 1, [...places, at(indices, outer)]);
+    return reduce(op, `r${axis}`, x.shape[axis] ?? 1, (r) => from(axis + 1, [...places, r]));
+  };
+  return from(0, []);
+}
 
 export const reduceSum = reduction<'reduce_sum'>('sum', (value) => value);
 export const reduceMean = reduction<'reduce_mean'>('sum', (value, count) => div(value, number(count)));
