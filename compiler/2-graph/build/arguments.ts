@@ -68,8 +68,7 @@ const showBounds = ({ min, max, above, below }: Bounds): string => {
 const inBounds = (value: number, { min = -Infinity, max = Infinity, above = -Infinity, below = Infinity }: Bounds): boolean =>
   value >= min && value <= max && value > above && value < below && Number.isFinite(value);
 
-function bounded(noun: string, bounds: Bounds, whole: boolean): Param<number> {
-  const takes = `${noun}${showBounds(bounds)}`;
+function bounded(noun: string, bounds: Bounds, whole: boolean, takes = `${noun}${showBounds(bounds)}`): Param<number> {
   return {
     takes,
     read(c, given) {
@@ -86,7 +85,7 @@ function bounded(noun: string, bounds: Bounds, whole: boolean): Param<number> {
 /** A parameter that may be left out. */
 export const or = <T, const D>(param: Param<T>, value: D, shown = String(value)): Param<T | D> => ({ ...param, fallback: { value, shown } });
 
-export const int = (bounds: Bounds = {}): Param<number> => bounded('a whole number', { max: 2 ** 31 - 1, ...bounds }, true);
+export const int = (bounds: Bounds = {}): Param<number> => bounded('a whole number', { max: 2 ** 31 - 1, ...bounds }, true, `a whole number${showBounds(bounds)}`);
 export const number = (bounds: Bounds = {}): Param<number> => bounded('a number', bounds, false);
 
 export const bool: Param<boolean> = {
@@ -145,12 +144,13 @@ export function ints(bounds: Bounds): Param<readonly number[]> {
   };
 }
 
+const AXIS = 'an axis: a whole number or the word channel';
+const plainAxis = bounded('', { min: -64, max: 63 }, true, AXIS);
+
 /** Axes as they are written: `channel` is the last, negative ones count from the end. */
 export const axis: Param<number> = {
-  takes: 'an axis: a whole number or the word channel',
-  read(c, given) {
-    return given.kind === 'name' && given.name === 'channel' ? -1 : int({ min: -64, max: 63 }).read(c, given);
-  },
+  takes: AXIS,
+  read: (c, given) => (given.kind === 'name' && given.name === 'channel' ? -1 : plainAxis.read(c, given)),
 };
 
 export const axes: Param<readonly number[]> = {
@@ -240,9 +240,10 @@ export function bind<P extends Params>(c: Context, call: Invocation | Call, para
     fail(c, code, loc, message, more);
     sound = false;
   };
+  const rest = names.findIndex((name) => params[name]?.rest);
   const places = [...piped, ...call.args.filter((arg) => !arg.name).map((arg) => arg.value)];
   places.forEach((item, place) => {
-    const name = names[place] !== undefined && !params[names[place]]?.rest ? names[place] : names.find((each) => params[each]?.rest);
+    const name = names[Math.min(place, rest < 0 ? place : rest)];
     if (name !== undefined) given.set(name, [...(given.get(name) ?? []), item]);
     else refuse('ZZ2004', item.loc, `${call.callee.name} takes ${count(names.length, 'argument')}: ${names.join(', ')}`);
   });

@@ -38,8 +38,8 @@ export function buildRoutes(c: Context, loss: ValueId | undefined): Route[] {
   }
   const toLoss = adjoints(forward, loss);
   const without = routes.flatMap(({ at, mentions }) => [at, ...mentions]).filter(({ id }) => !toLoss.has(id));
-  for (const { name, loc } of without) fail(c, 'ZZ4010', loc, `the loss does not depend on ${name}, so it has no adjoint`);
-  if (without.length === 0) checkCycles(c, forward, toLoss, routes);
+  for (const { name, loc } of new Map([...without].reverse().map((mention) => [mention.id, mention])).values()) fail(c, 'ZZ4010', loc, `the loss does not depend on ${name}, so it has no adjoint`);
+  if (without.length > 0 || !acyclic(c, forward, toLoss, routes) || replaced.size < routes.filter(({ mode }) => mode === '=').length) return [];
 
   const [first] = backwards;
   const off = reachable(forward, routes.map(({ target }) => target), c.workshop.regions);
@@ -101,7 +101,7 @@ const adjoints = (forward: readonly Node[], loss: ValueId | undefined): Set<Valu
  * The adjoint of a value depends on the adjoints of its users, unless a route replaces it, and on what its routes mention; a route that mentions
  * its own target means what autodiff found, so it depends on the users still.
  */
-function checkCycles(c: Context, forward: readonly Node[], toLoss: ReadonlySet<ValueId>, routes: readonly Declared[]): void {
+function acyclic(c: Context, forward: readonly Node[], toLoss: ReadonlySet<ValueId>, routes: readonly Declared[]): boolean {
   const routed = new Map<ValueId, Declared[]>();
   for (const route of routes) routed.set(route.target, [...(routed.get(route.target) ?? []), route]);
   const users = new Map<ValueId, ValueId[]>();
@@ -120,9 +120,10 @@ function checkCycles(c: Context, forward: readonly Node[], toLoss: ReadonlySet<V
     return [...(replaced ? [] : (users.get(id) ?? [])), ...mentioned.filter((other) => other !== id)];
   };
   const cyclic = routes.find(({ target }) => reaches(target, dependsOn));
-  if (!cyclic) return;
+  if (!cyclic) return true;
   const others = cyclic.mentions.filter(({ id }) => id !== cyclic.target).map(({ name, loc }) => ({ message: `it takes the adjoint of ${name}, which depends on it`, loc }));
   fail(c, 'ZZ4009', cyclic.loc, `the adjoint of ${cyclic.at.name} would depend on itself`, { related: others });
+  return false;
 }
 
 /** Whether a value depends on itself. */

@@ -127,7 +127,8 @@ function useNet(c: Context, expr: Call, piped: Piped | undefined, net: Net, libr
   const inputs = net.items.filter((item): item is Input => item.kind === 'input');
   const bound = bind(c, expr, Object.fromEntries(inputs.map(({ name }) => [name.name, anyValue])), piped && [piped]);
   if (!bound) return POISON;
-  const misfit = inputs.find(({ name, shape }) => !sameShape(typeOf(c, bound.args[name.name]).slice(1), shape.map(({ value }) => value)));
+  // A narrowed net's values have other channels than its inputs declare.
+  const misfit = c.scale ? undefined : inputs.find(({ name, shape }) => !sameShape(typeOf(c, bound.args[name.name]).slice(1), shape.map(({ value }) => value)));
   if (misfit) {
     const found = typeOf(c, bound.args[misfit.name.name]);
     const message = `${net.name.name} takes ${showShape(['B', ...misfit.shape.map(({ value }) => value)])} as its ${misfit.name.name}, found ${showShape(found)}`;
