@@ -95,13 +95,16 @@ function greyscale(rgb: Uint8Array): Uint8Array {
   return grey;
 }
 
-/** One image file as a net's input takes it, H * W * C bytes. Throws DataError where it is damaged or of another size. */
-export async function openImage(file: string, shape: readonly number[]): Promise<Uint8Array> {
+/**
+ * One image file as a net's input takes it, H * W * C bytes. `bytes` are the file's contents where the caller has them (scaled, say).
+ * Throws DataError where it is damaged or of another size.
+ */
+export async function openImage(file: string, shape: readonly number[], bytes?: Uint8Array): Promise<Uint8Array> {
   const [height, width, channels] = inputShape(shape);
-  const bytes = await readFile(file).catch((error: unknown) => {
+  const contents = bytes ?? await readFile(file).catch((error: unknown) => {
     throw new DataError('input', `${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`, 'Give a PNG, JPEG or WebP file.', { file, cause: error });
   });
-  const { pixels } = await (await decoder())(bytes, file, [height, width]);
+  const { pixels } = await (await decoder())(contents, file, [height, width]);
   if (channels === 3) return pixels;
   if (channels === 1) return greyscale(pixels);
   throw new DataError('input', `the net's input has ${channels} channels; images have 1 or 3`, 'Change the net\'s input.', { file });
