@@ -1,0 +1,173 @@
+// How the parser recovers: an error ends the statement it is in, and parsing goes on at the next word that begins a statement, or at the brace
+// that ends the block. Chevrotain's own recovery is off: it resumes inside expressions, and one mistake would be reported many times.
+
+import { CstParser, isRecognitionException } from 'chevrotain';
+import type { IParserErrorMessageProvider, IToken, MismatchedTokenException, TokenType } from 'chevrotain';
+import { nearest } from '../diagnostics.ts';
+import type { Misspelling } from './roles.ts';
+import {
+  Arrow, BackArrow, Colon, Comma, Equal, From, Import, is, LBrace, LetName, LParen, LSquare, Net, Num, Of, RBrace, RESERVED, RParen, RSquare, StageName, STARTERS, Str, Word,
+} from './tokens.ts';
+
+/** A syntax error: what the grammar allows in place of a token. At the end of the file the token is chevrotain's EOF, without an offset. */
+export interface Fault {
+  readonly expected: string;
+  readonly token: IToken;
+  readonly previous: IToken | undefined;
+}
+
+export interface Report {
+  readonly faults: readonly Fault[];
+  readonly misspelt: readonly Misspelling[];
+}
+
+/** After so many errors the rest of a file is not read. */
+export const MAX_FAULTS = 1000;
+
+/** What begins a statement of a file, and of a net. */
+export const NETS: ReadonlySet<TokenType> = new Set([Net, Import]);
+export const ITEMS: ReadonlySet<TokenType> = new Set([...RESERVED.values(), LetName]);
+
+export const ITEM = "a statement (input, view, let, layer, cell, streams, twin, backward, output, loss, train) or '}'";
+
+/** What the blocks consist of. */
+export const BLOCKS = {
+  streams: "'step', 'repeat' or '}'",
+  twin: "'both', 'cross', 'repeat', the name of a stream or '}'",
+  backward: "'grad(name) = ...', an operator or '}'",
+  train: "a setting or '}'",
+} as const;
+
+const TOKEN_NAMES: ReadonlyMap<TokenType, string> = new Map([
+  [Word, 'a name'], [LetName, 'a name'], [StageName, 'a name'], [Num, 'a number'], [Str, 'a path in double quotes'], [Arrow, "'->'"], [BackArrow, "'<-'"],
+  [Equal, "'='"], [Colon, "':'"], [LBrace, "'{'"], [RBrace, "'}'"], [LParen, "'('"], [RParen, "')'"], [LSquare, "'['"], [RSquare, "']'"], [Of, "'of'"], [From, "'from'"],
+  [Comma, "','"],
+]);
+
+/** What else could stand where a rule wants its closing bracket, by rule and token. */
+const CLOSING: Readonly<Record<string, string>> = {
+  'args )': "',' or ')'",
+  'arms )': "an operator, '->', ',' or ')'",
+  'list ]': "',' or ']'",
+  'shape ]': "',' or ']'",
+  'params ,': "',' and the name of the hidden state",
+  'params )': "',' or ')'",
+  'net }': ITEM,
+  'cell }': "an operator, '->' or '}' after the new state",
+  'streams }': BLOCKS.streams,
+  'repeatSteps }': BLOCKS.streams,
+  'twin }': BLOCKS.twin,
+  'repeatStages }': BLOCKS.twin,
+  'backward }': BLOCKS.backward,
+  'train }': BLOCKS.train,
+  'operand )': "an operator, '->' or ')'",
+};
+
+/** What a rule that finds none of its alternatives wanted. */
+const ALTERNATIVES: Readonly<Record<string, string>> = {
+  operand: 'an expression',
+  value: 'a value',
+  route: "'straight', 'zigzag' or '(' with an arm for every stream",
+  cross: "'swap', 'concat', 'add', 'mean' or '(' with an arm for every stream",
+  gradRoute: "'=' or '+='",
+  let: "a name and '='",
+};
+
+const messages: IParserErrorMessageProvider = {
+  buildMismatchTokenMessage: ({ expected, previous, ruleName }) => {
+    const name = TOKEN_NAMES.get(expected) ?? `'${expected.name}'`;
+    if (ruleName === 'args' && is(previous, LParen)) return "an argument or ')'";
+    return CLOSING[`${ruleName} ${name.slice(1, -1)}`] ?? name;
+  },
+  buildNoViableAltMessage: ({ ruleName }) => ALTERNATIVES[ruleName] ?? 'something else',
+  buildEarlyExitMessage: ({ ruleName }) => (ruleName === 'arms' ? 'the name of a stream' : 'an expression'),
+  buildNotAllInputParsedMessage: () => "'net'",
+};
+
+/** A parser whose grammar marks where it recovers. Errors are collected, not thrown. */
+export class RecoveringParser extends CstParser {
+  private faults: Fault[] = [];
+  private misspelt: Misspelling[] = [];
+  /** Where the last recovery stopped: an error at that very token follows from the one before. */
+  private resumed: IToken | undefined;
+
+  protected constructor(vocabulary: TokenType[], options: { readonly skipValidations: boolean }) {
+    super(vocabulary, { recoveryEnabled: false, maxLookahead: 2, nodeLocationTracking: 'onlyOffset', errorMessageProvider: messages, ...options });
+  }
+
+  /** What was found since the last report. */
+  protected report(): Report {
+    const { faults, misspelt } = this;
+    [this.faults, this.misspelt, this.resumed] = [[], [], undefined];
+    return { faults, misspelt };
+  }
+
+  /** Parses a part; after an error in it, skips to where a statement begins. */
+  protected attempt(part: () => unknown, stops: ReadonlySet<TokenType> = STARTERS): void {
+    try {
+      part();
+    } catch (error) {
+      if (!(error instanceof Error) || !isRecognitionException(error)) throw error;
+      const { token, previousToken } = error as MismatchedTokenException;
+      this.fault(error.message, token, previousToken);
+      this.skip(stops);
+    }
+  }
+
+  /** Consumes a token; without it, goes on if what may follow is there. */
+  protected need(type: TokenType, consume: () => unknown, ...follow: readonly TokenType[]): void {
+    const next = this.LA(1);
+    const missing = !is(next, type) && follow.some((after) => is(next, after));
+    if (this.RECORDING_PHASE || !missing) consume();
+    else {
+      const ruleName = '';
+      this.fault(messages.buildMismatchTokenMessage({ expected: type, actual: next, previous: this.LA(0), ruleName }), next, this.LA(0));
+      this.resumed = next;
+    }
+  }
+
+  /** Between the statements of a block: reports and skips what begins none. False at the end of the block, or where an outer block goes on. */
+  protected junk(expected: string, outer: ReadonlySet<TokenType>): boolean {
+    if (this.RECORDING_PHASE) return false;
+    const next = this.LA(1);
+    const inFile = outer === NETS && expected.startsWith("'net'");
+    if (isEnd(next) || (!inFile && (next.tokenType === RBrace || outer.has(next.tokenType)))) return false;
+    this.fault(expected, next, this.LA(0));
+    if (next.tokenType !== LBrace) this.SKIP_TOKEN();
+    this.skip(inFile ? NETS : STARTERS);
+    return true;
+  }
+
+  /** Takes the next word for one of these keywords if it is nearly one. */
+  protected spell(...types: readonly TokenType[]): void {
+    if (this.RECORDING_PHASE) return;
+    const token = this.LA(1);
+    if (token.tokenType !== Word) return;
+    const keyword = nearest(token.image, types.map((type) => type.name));
+    const type = types.find(({ name }) => name === keyword);
+    if (type === undefined || keyword === undefined) return;
+    this.misspelt.push({ token, keyword });
+    token.tokenType = type;
+    token.tokenTypeIdx = type.tokenTypeIdx ?? 0;
+  }
+
+  private fault(expected: string, token: IToken, previous: IToken): void {
+    if (token !== this.resumed) this.faults.push({ expected, token, previous: Number.isNaN(previous.startOffset) ? undefined : previous });
+  }
+
+  /** Skips to a token of one of these types or the brace that closes the block, over blocks in braces. A net stops it anywhere. */
+  private skip(stops: ReadonlySet<TokenType>): void {
+    const last = this.faults.length >= MAX_FAULTS;
+    let depth = 0;
+    for (let next = this.LA(1); !isEnd(next); next = this.LA(1)) {
+      if (!last && (next.tokenType === Net || (depth === 0 && (stops.has(next.tokenType) || (next.tokenType === RBrace && stops !== NETS))))) break;
+      if (next.tokenType === LBrace) depth++;
+      if (next.tokenType === RBrace) depth = Math.max(0, depth - 1);
+      this.SKIP_TOKEN();
+    }
+    this.resumed = this.LA(1);
+  }
+}
+
+/** Whether a token is the end of the file. */
+export const isEnd = (token: IToken): boolean => Number.isNaN(token.startOffset);
