@@ -72,6 +72,8 @@ function openSession(model: Model<GpuJsStep>, mode: GpuJsMode, gpu: GPU, device:
       const usual = [program.loss, program.correct, program.logits, ...program.outputs.map((output) => output.buffer)].filter((id) => id !== undefined);
       const results = [...new Set([...program.updates.map((update) => update.value), ...usual, ...wanted.toSorted()])].filter((id) => computed.has(id));
       const known = leafValues(program, feeds, kept);
+      const stranger = wanted.find((id) => !computed.has(id) && !known.has(id) && !kept.has(id));
+      if (stranger !== undefined) throw new RangeError(`%${stranger} is no buffer of the program "${name}"`);
       const { run, args } = planOf(name, results);
       const values = results.length === 0 ? {} : ((await run(...args.map((arg) => argument(known, arg)))) as Record<string, unknown>);
       if (mode === 'webasm' && run.pipeline.fallbackReason !== null && results.length > 0) {
@@ -79,21 +81,20 @@ function openSession(model: Model<GpuJsStep>, mode: GpuJsMode, gpu: GPU, device:
       }
       const valueOf = (id: BufferId): Float32Array => {
         if (computed.has(id)) return flat(values[resultName(results.indexOf(id))]);
-        const leaf = known.get(id);
-        if (!leaf) throw new RangeError(`%${id} is no buffer of the program "${name}"`);
-        return leaf;
+        return known.get(id) ?? keptValues(id);
       };
-      const answers = new Map(wanted.map((id) => [id, kept.has(id) ? undefined : valueOf(id)]));
+      const answers = wanted.filter((id) => !kept.has(id)).map((id) => [id, valueOf(id).slice()] as const);
       const updated = program.updates.map(({ target, value }) => [target, valueOf(value).slice()] as const);
       for (const [target, value] of updated) kept.set(target, value);
-      return new Map([...answers].map(([id, value]) => [id, value ?? keptValues(id).slice()]));
+      return new Map([...answers, ...wanted.filter((id) => kept.has(id)).map((id) => [id, keptValues(id).slice()] as const)]);
     },
-    read: (id) => Promise.resolve(keptValues(id).slice()),
-    write(id, values) {
+    async read(id) {
+      return keptValues(id).slice();
+    },
+    async write(id, values) {
       const expected = keptValues(id).length;
-      if (values.length !== expected) return Promise.reject(new RangeError(`%${id} has ${expected} elements, not ${values.length}`));
+      if (values.length !== expected) throw new RangeError(`%${id} has ${expected} elements, not ${values.length}`);
       kept.set(id, values.slice());
-      return Promise.resolve();
     },
     async dispose() {
       if (disposed) return;

@@ -1,5 +1,6 @@
 // A graph as a program of gpu.js kernels.
 
+import { bindBatch } from '../../2-graph/bind.ts';
 import type { Graph, Node } from '../../2-graph/graph.ts';
 import { isLeaf } from '../../2-graph/ops.ts';
 import { concreteShape } from '../../2-graph/types.ts';
@@ -8,8 +9,9 @@ import type { Kernel } from '../../4-kernels/kernel.ts';
 import type { BufferSpec, GpuJsStep, Program, Role } from '../model.ts';
 import { gridOf, kernelSource } from './source.ts';
 
-/** The program of a graph that is bound to a batch and free of structure nodes. `batch` is how many distinct images a run takes. */
-export function emitGpuJs(graph: Graph, batch: number): Program<GpuJsStep> {
+/** The program of a graph without structure nodes at a batch size: how many distinct images a run takes. */
+export function emitGpuJs(symbolic: Graph, batch: number): Program<GpuJsStep> {
+  const graph = bindBatch(symbolic, batch);
   const kernels = lower(graph);
   const used = new Set([...kernels.flatMap((kernel) => kernel.params.map((param) => param.id)), ...resultsOf(graph), ...graph.updates.map((update) => update.target)]);
   const leaves = graph.nodes.filter((node) => isLeaf(node.kind) && (used.has(node.id) || node.kind === 'weight' || node.kind === 'state'));
