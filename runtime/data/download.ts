@@ -60,15 +60,17 @@ export async function download(job: Download): Promise<void> {
 async function fetchAll(job: Download, part: string): Promise<void> {
   const { attempts = 5, pause = 1000, signal } = job;
   await mkdir(dirname(part), { recursive: true }).catch((error: unknown) => { throw diskError(error, part); });
+  let furthest = await sizeOf(part);
   for (let left = attempts; ;) {
-    const before = await sizeOf(part);
     try {
       await fetchOnce(job, part);
       return;
     } catch (error) {
       signal?.throwIfAborted();
       if (!(error instanceof Break)) throw diskError(error, part);
-      left = (await sizeOf(part)) > before ? attempts : left - 1;
+      const size = await sizeOf(part);
+      left = size > furthest ? attempts : left - 1;
+      furthest = Math.max(furthest, size);
       if (left <= 0) throw new DataError('environment', `${job.url} cannot be downloaded: ${error.message}`, job.advice, { file: job.file, cause: error });
       await sleep(pause * (attempts - left), undefined, { ...(signal && { signal }) });
     }

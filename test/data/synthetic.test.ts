@@ -29,7 +29,7 @@ function softmaxRegression(train: Table, test: Table, { epochs, rate, decay = 0 
     }
     return sums;
   };
-  const accuracy = (): number => test.labels.reduce((right: number, label, row) => {
+  const accuracy = (): number => Array.from(test.labels).reduce((right, label, row) => {
     const sums = scores(test, row);
     return right + (sums.indexOf(Math.max(...sums)) === label ? 1 : 0);
   }, 0) / test.labels.length;
