@@ -24,8 +24,12 @@ export const BACKENDS: readonly BackendEntry[] = [
     name: 'gpujs',
     summary: 'gpu.js in the fastest of its modes that works: webgpu, webgl2, webasm, cpu',
     load: async () => {
-      const [{ emitGpuJs }, { gpujsBackend }] = await Promise.all([import('../compiler/5-emit/gpujs/emit.ts'), import('../runtime/backends/gpujs.ts')]);
-      return { emit: emitGpuJs, backend: gpujsBackend() };
+      const [{ emitGpuJs }, { bindBatch }, { gpujsBackend }] = await Promise.all([
+        import('../compiler/5-emit/gpujs/emit.ts'),
+        import('../compiler/2-graph/bind.ts'),
+        import('../runtime/backends/gpujs.ts'),
+      ]);
+      return { emit: (graph, batch) => emitGpuJs(bindBatch(graph, batch), batch), backend: gpujsBackend() };
     },
   },
   {

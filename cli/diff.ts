@@ -54,12 +54,13 @@ function backtrack(a: readonly string[], b: readonly string[], trace: readonly I
     const down = k === -d || (k !== d && at(k - 1) + 1 <= at(k + 1));
     const from = down ? k + 1 : k - 1;
     const [startX, startY] = [at(from), at(from) - from];
-    while (x > (down ? startX : startX + 1)) result.push([' ', a[--x] ?? '']), y--;
-    if (down) result.push(['+', b[--y] ?? '']);
-    else result.push(['-', a[--x] ?? '']);
+    // The kept lines after the edit, then the edit itself.
+    const afterEdit = down ? startX : startX + 1;
+    for (let kept = x; kept > afterEdit; kept--) result.push([' ', a[kept - 1] ?? '']);
+    result.push(down ? ['+', b[startY] ?? ''] : ['-', a[startX] ?? '']);
     [x, y] = [startX, startY];
   }
-  while (x > 0) result.push([' ', a[--x] ?? '']);
+  for (; x > 0; x--) result.push([' ', a[x - 1] ?? '']);
   return result.toReversed();
 }
 

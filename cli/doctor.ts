@@ -63,12 +63,8 @@ async function processor(): Promise<Finding> {
 /** The adapter that Dawn gives, through the `webgpu` package. */
 async function gpu(): Promise<Finding> {
   const what = 'gpu (Dawn)';
-  let dawn: typeof import('webgpu');
-  try {
-    dawn = await import('webgpu');
-  } catch (error) {
-    return { what, state: 'missing', detail: `the webgpu package does not load: ${reason(error)}`, advice: 'Reinstall with npm ci; without it zz runs on the processor.' };
-  }
+  const dawn = await import('webgpu').catch((error: unknown) => reason(error));
+  if (typeof dawn === 'string') return { what, state: 'missing', detail: `the webgpu package does not load: ${dawn}`, advice: 'Reinstall with npm ci; without it zz runs on the processor.' };
   const adapter = await dawn.create([]).requestAdapter();
   if (!adapter) return { what, state: 'missing', detail: 'no adapter', advice: 'Install a GPU driver with Vulkan (Linux: libvulkan1), Metal or Direct3D 12; without one zz runs on the processor.' };
   const { description, device, vendor, architecture, isFallbackAdapter } = adapter.info;

@@ -5,6 +5,7 @@ import { BackendError } from '../runtime/backend.ts';
 import { DataError } from '../runtime/data/dataset.ts';
 import { RunError } from '../runtime/errors.ts';
 import { isSystemError } from '../runtime/files.ts';
+import { sayTally, showDiagnostics, SourceError } from './diagnostics.ts';
 import { colours, debugLevel, EXIT, say, UsageError, type Io } from './io.ts';
 
 interface Report {
@@ -28,6 +29,12 @@ const SYSTEM: Readonly<Record<string, readonly [what: string, advice: string, st
 export function reportError(io: Io, error: unknown): number {
   // commander has written its own message already.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.good : EXIT.user;
+  if (error instanceof SourceError) {
+    showDiagnostics(io, io.stderr, error.diagnostics, error.texts);
+    sayTally(io, error.diagnostics);
+    return EXIT.user;
+  }
+  if (error instanceof Error && error.name === 'AbortError') return EXIT.interrupted;
   const { message, advice, status } = describe(error);
   const c = colours(io, io.stderr);
   say(io, `${c.bold(c.red('error'))}: ${message}`);

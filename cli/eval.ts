@@ -38,7 +38,7 @@ async function runEvaluation(dir: string, options: Options, io: Io): Promise<num
   const { model, session, dataset, batches, restore } = await openModel(io, { ...config, net, quiet: options.json === true, evaluateOnly: true });
   try {
     await restore(checkpoint);
-    const result = await evaluate({ model, session, batches: batches.test(), classes: dataset.classes.length });
+    const result = await evaluate({ model, session, batches: batches().test(), classes: dataset.classes.length });
     if (!result) return EXIT.interrupted;
     const { score, images, confusion } = result;
     if (options.json === true) printJson(io, { event: 'eval', net: net.name, backend: session.backend, device: session.device, images, ...score, classes: dataset.classes, confusion });

@@ -44,7 +44,7 @@ async function runPrediction(dir: string, files: readonly string[], options: Opt
   try {
     if (programOf(model, EVALUATE).logits === undefined) throw new UsageError(`net ${net.name} has no class scores`, 'zz predict needs a net with softmax_cross_entropy.');
     const images: Uint8Array[] = [];
-    for (const file of files) images.push(await openImage(file, dataset.shape, (path) => readScaled(path, dataset.shape, io)));
+    for (const file of files) images.push(await openImage(file, dataset.shape, await readScaled(file, dataset.shape, io)));
     await restore(checkpoint);
     let next = 0;
     for (const batch of predictBatches(dataset, images, plan, programOf(model, EVALUATE).batch)) {

@@ -1,6 +1,9 @@
-// Names of files and nets as users write them, and the files' text.
+// Files as users name them, read for the compiler.
 
-import { readFileSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { Reader } from '../compiler/2-graph/imports.ts';
+import { diagnostic, type Diagnostic, type Source } from '../compiler/diagnostics.ts';
 import { at, type Io } from './io.ts';
 
 export interface Target {
@@ -14,5 +17,57 @@ export function parseTarget(text: string): Target {
   return match ? { file: match[1] ?? '', net: match[2] ?? '' } : { file: text };
 }
 
-/** Reads a file's bytes, relative to the working directory. */
-export const reader = (io: Io) => (file: string): Uint8Array => readFileSync(at(io, file));
+/** A file with more is refused without reading it; a smaller one that is still too large is the decoder's to refuse. */
+const FAR_TOO_LARGE = 64 * 2 ** 20;
+
+const refusal = (code: 'ZZ1007' | 'ZZ1008', file: string, message: string): Diagnostic =>
+  diagnostic(code, { file, line: 1, column: 1, span: { start: 0, end: 0 } }, message);
+
+/** Reads .zz files from the disk. */
+export async function diskReader(io: Io): Promise<Reader> {
+  const { decodeSource } = await import('../compiler/1-syntax/parse.ts');
+  const read = (file: string): Source | Diagnostic => {
+    const handle = openSync(at(io, file), 'r');
+    try {
+      const stat = fstatSync(handle);
+      if (stat.isDirectory()) return refusal('ZZ1008', file, `${file} is a folder`);
+      if (stat.size > FAR_TOO_LARGE) return refusal('ZZ1007', file, `${file} has ${stat.size} bytes`);
+      const { source, diagnostics } = decodeSource(file, readFileSync(handle));
+      return source ?? diagnostics[0] ?? refusal('ZZ1008', file, `cannot read ${file}`);
+    } finally {
+      closeSync(handle);
+    }
+  };
+  return {
+    read(file) {
+      try {
+        return read(file);
+      } catch (error) {
+        return refusal('ZZ1008', file, `cannot read ${file}: ${reason(error)}`);
+      }
+    },
+    resolve: (from, path) => join(dirname(from), path),
+  };
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  ENOTDIR: 'a part of the path is not a folder',
+  EACCES: 'permission denied',
+  ENAMETOOLONG: 'the name is too long',
+  ELOOP: 'its links go in a circle',
+};
+
+const reason = (error: unknown): string => {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return REASONS[code] ?? (error instanceof Error ? error.message : String(error));
+};
+
+/** Reads files from memory, under the paths they once had on the disk. */
+export const storedReader = (texts: ReadonlyMap<string, string>): Reader => ({
+  read(file) {
+    const text = texts.get(file);
+    return text === undefined ? refusal('ZZ1008', file, `the run has kept no copy of ${file}`) : { file, text };
+  },
+  resolve: (from, path) => join(dirname(from), path),
+});

@@ -9,7 +9,7 @@ import { readMetrics, rewindMetrics, type EpochMetrics } from '../runtime/metric
 import { createRun, latestRun, openRun, refuseUsed, writeConfig, type Run, type RunConfig } from '../runtime/run-dir.ts';
 import type { AddCommand } from './command.ts';
 import { backendsFor } from './backends.ts';
-import { loadNet, netOfRun, type LoadedNet } from './load.ts';
+import { applyOverrides, loadNet, netOfRun, type LoadedNet } from './load.ts';
 import { at, EXIT, print, printJson, say, UsageError, type Io } from './io.ts';
 import { addTrainingFlags, overridesOf, wholeNumber, positive, type TrainingFlags } from './settings.ts';
 import { decimal, percent, table } from './table.ts';
@@ -69,7 +69,8 @@ async function fresh(file: string | undefined, options: Options, io: Io): Promis
   if (file === undefined) throw new UsageError('which file?', 'zz train FILE.zz, or zz train --resume --out RUN.');
   const backend = options.backend ?? 'auto';
   backendsFor(backend);
-  const net = await loadNet(io, file, { overrides: overridesOf(options), width: options.width ?? 1 });
+  const net = await loadNet(io, file, { overrides: overridesOf(options, io.cwd), width: options.width ?? 1 });
+  if (net.graph.loss === undefined) throw new UsageError(`net ${net.name} has no loss`, 'Add a loss to the net; without one it can predict but not be trained.');
   if (options.out !== undefined) await refuseUsed(at(io, options.out));
   const config: RunConfig = {
     format: 1,
@@ -95,16 +96,15 @@ const CHANGEABLE: ReadonlySet<string> = new Set(['epochs', 'data', 'backend', 'o
 async function resumed(file: string | undefined, options: Options, io: Io): Promise<Started> {
   const fixed = Object.keys(options).find((key) => !CHANGEABLE.has(key));
   if (fixed !== undefined) throw new UsageError(`a run goes on with its own settings: --${dashed(fixed)} cannot change`, 'Only --epochs, --data and --backend can; for others start a new run.');
-  const given = file === undefined ? undefined : await loadNet(io, file, { overrides: {}, width: 1 });
+  const given = file === undefined ? undefined : await loadNet(io, file, { overrides: [], width: 1 });
   const dir = options.out === undefined ? given && (await latestRun(at(io, join('runs', given.name)))) : at(io, options.out);
   if (dir === undefined) throw new UsageError('there is no run to go on with', file === undefined ? 'Name it: zz train --resume --out RUN.' : 'Start one without --resume.');
   const opened = await openRun(dir);
   if (given && given.source !== opened.source) throw new UsageError(`${given.file} has changed since the run in ${dir} began`, 'Start a new run, or resume without naming the file to use the text that the run kept.');
-  const { epochs, data, backend } = options;
   const config: RunConfig = {
     ...opened.config,
-    backend: backend ?? opened.config.backend,
-    settings: { ...opened.config.settings, ...(epochs !== undefined && { epochs }), ...(data !== undefined && { dataset: overridesOf({ data }, io).dataset ?? data }) },
+    backend: options.backend ?? opened.config.backend,
+    settings: await applyOverrides(io, opened.config.settings, overridesOf(options, io.cwd)),
   };
   const checkpoint = await readCheckpoint(opened.paths.checkpoint).catch((error: unknown) => {
     if (isSystemError(error, 'ENOENT')) return undefined; // broken off before the first epoch was done
@@ -122,8 +122,9 @@ async function trainTo(started: Started, options: Options, signal: AbortSignal, 
   const { net, from } = started;
   const [{ openModel }, { train }, { createReporter }] = await Promise.all([import('./model.ts'), import('../runtime/train.ts'), import('./progress.ts')]);
   const opened = await openModel(io, { ...started.config, net, quiet: options.quiet === true, signal });
-  const { model, session, dataset, batches } = opened;
+  const { model, session, dataset } = opened;
   try {
+    const batches = opened.batches();
     const config: RunConfig = { ...started.config, backend: session.backend, classes: dataset.classes };
     const run = 'run' in started.place ? { ...started.place.run, config } : await createRun(started.place, config, net.source);
     if ('run' in started.place) await writeConfig(run.paths, config);

@@ -1,0 +1,104 @@
+// From a net to a model on a device with its data: what training, evaluating and predicting share.
+
+import { compileModel, type Layout } from '../compiler/compile.ts';
+import { concreteShape } from '../compiler/2-graph/types.ts';
+import type { Model, TrainSettings } from '../compiler/5-emit/model.ts';
+import type { Session } from '../runtime/backend.ts';
+import { persistent, restore, type Checkpoint } from '../runtime/checkpoint.ts';
+import { limitSplit, type Dataset } from '../runtime/data/dataset.ts';
+import { evaluationBatch, makePlan, type Plan } from '../runtime/data/loader.ts';
+import { openDataset } from '../runtime/data/open.ts';
+import { EVALUATE, EVALUATE_REST, programOf } from '../runtime/evaluate.ts';
+import { initialValues } from '../runtime/init.ts';
+import { batchesOf, TRAIN, type Batches } from '../runtime/train.ts';
+import { backendsFor, openFirst, type BackendEntry } from './backends.ts';
+import { createDataProgress } from './data-progress.ts';
+import { SourceError } from './diagnostics.ts';
+import { UsageError, type Io } from './io.ts';
+import { programTexts, type LoadedNet } from './load.ts';
+import { passErrorsAs, stagesOf } from './stages.ts';
+import { isTracing, traceStages } from './trace.ts';
+
+export interface ModelRequest {
+  readonly net: LoadedNet;
+  readonly settings: TrainSettings;
+  readonly limit: number | null;
+  readonly backend: string;
+  readonly quiet: boolean;
+  /** Without the training program. */
+  readonly evaluateOnly?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+export interface OpenModel {
+  readonly model: Model;
+  readonly session: Session;
+  readonly dataset: Dataset;
+  /** For evaluation and prediction. */
+  readonly plan: Plan;
+  /** What training steps and evaluation are fed. */
+  readonly batches: () => Batches;
+  /** Puts a checkpoint's weights and states on the device, or the first ones of the run's seed. */
+  readonly restore: (checkpoint: Checkpoint | undefined) => Promise<void>;
+}
+
+/** Opens the data, compiles for the first backend that works here, and opens it. */
+export async function openModel(io: Io, request: ModelRequest): Promise<OpenModel> {
+  const { net, settings, backend, evaluateOnly = false } = request;
+  const entries = backendsFor(backend);
+  const dataset = await openData(io, request);
+  const { batch, seed, normalize } = settings;
+  const training = makePlan(dataset, { batch, seed, normalize, views: net.graph.views });
+  const size = evaluationBatch(training);
+  const rest = dataset.test.count % size;
+  const layout: Layout = {
+    ...(!evaluateOnly && { [TRAIN]: { mode: 'train', batch } }),
+    [EVALUATE]: { mode: 'evaluate', batch: size },
+    ...(rest > 0 && { [EVALUATE_REST]: { mode: 'evaluate', batch: rest } }),
+  };
+  if (isTracing(io)) {
+    const { emit } = await (entries[0] as BackendEntry).load();
+    await traceStages(io, stagesOf(net.program, net.name, { mode: evaluateOnly ? 'evaluate' : 'train', width: net.width, batch: evaluateOnly ? size : batch, settings, emit }));
+  }
+  const { model, session } = await openFirst(entries, ({ emit }) => {
+    const compiled = passErrorsAs(net.program, () => compileModel(net.program, net.name, layout, emit, { settings, width: net.width }));
+    if ('diagnostics' in compiled) throw new SourceError(compiled.diagnostics, programTexts(net.program));
+    return compiled.model;
+  });
+  const evaluation = programOf(model, EVALUATE);
+  checkClasses(model, dataset);
+  return {
+    model,
+    session,
+    dataset,
+    plan: { ...training, views: evaluation.views },
+    batches: () => batchesOf(dataset, training, evaluation.views),
+    restore: async (checkpoint) => {
+      if (checkpoint) return restore(model, session, checkpoint);
+      for (const [id, values] of initialValues(persistent(model), seed)) await session.write(id, values);
+    },
+  };
+}
+
+/** The data set with as many training images as were asked for. */
+async function openData(io: Io, { net, settings, limit, quiet, signal }: ModelRequest): Promise<Dataset> {
+  const progress = createDataProgress(io, quiet);
+  const dataset = await openDataset(settings.dataset, { shape: inputShape(net), progress: progress.update, ...(signal && { signal }) }).finally(progress.stop);
+  return limit === null ? dataset : { ...dataset, train: limitSplit(dataset.train, limit, settings.seed) };
+}
+
+/** The shape of the net's images. Throws UsageError where inputs differ: a data set has one image for each label. */
+function inputShape({ graph, name }: LoadedNet): number[] {
+  const shapes = new Map(graph.nodes.flatMap((node) => (node.kind === 'input' ? [concreteShape(node.type.shape.slice(1))].map((shape) => [shape.join(), shape] as const) : [])));
+  const [shape, other] = shapes.values();
+  if (!shape) throw new UsageError(`net ${name} reads no images`, 'Use its input in an output or the loss.');
+  if (other) throw new UsageError(`net ${name} reads images of [${shape.join(', ')}] and of [${other.join(', ')}]`, 'A data set has images of one size: give all inputs the same shape.');
+  return shape;
+}
+
+function checkClasses(model: Model, dataset: Dataset): void {
+  const { logits, buffers } = programOf(model, EVALUATE);
+  const scores = buffers.find(({ id }) => id === logits)?.shape.at(-1);
+  const needed = dataset.classes.length;
+  if (scores !== undefined && scores < needed) throw new UsageError(`net ${model.net} has ${scores} class scores; ${dataset.name} has ${needed} classes`, `Give its last layer ${needed} channels or units.`);
+}

@@ -1,0 +1,98 @@
+// Every stage of a net's compilation, in order, each with its text, JSON and (for graphs) GraphViz forms.
+
+import { parse } from '../compiler/1-syntax/parse.ts';
+import { bindBatch } from '../compiler/2-graph/bind.ts';
+import type { Program } from '../compiler/2-graph/build.ts';
+import { graphToDot } from '../compiler/2-graph/dot.ts';
+import type { Graph, TrainSettings } from '../compiler/2-graph/graph.ts';
+import { graphToJson } from '../compiler/2-graph/json.ts';
+import { printGraph } from '../compiler/2-graph/print.ts';
+import { PassError } from '../compiler/3-passes/pass.ts';
+import { printKernels } from '../compiler/4-kernels/kernel.ts';
+import { lower } from '../compiler/4-kernels/lower.ts';
+import type { Program as ModelProgram } from '../compiler/5-emit/model.ts';
+import { compileNet } from '../compiler/compile.ts';
+import type { Emit } from './backends.ts';
+import { SourceError } from './diagnostics.ts';
+import { programTexts } from './load.ts';
+import { printTree } from './tree.ts';
+
+export interface Stage {
+  readonly name: string;
+  readonly text: () => string;
+  readonly json: () => unknown;
+  readonly dot?: () => string;
+  readonly graph?: Graph;
+}
+
+export interface StageOptions {
+  readonly mode: Graph['mode'];
+  readonly width: number;
+  /** For the stages that need one: kernels and model. */
+  readonly batch: number;
+  readonly settings: TrainSettings;
+  readonly emit: Emit<unknown>;
+}
+
+/** All stages of a net. Throws SourceError where the source is wrong. */
+export function stagesOf(program: Program, net: string, options: StageOptions): Stage[] {
+  const { mode, width, batch, settings, emit } = options;
+  const { main } = program;
+  if (!main) throw new SourceError(program.diagnostics, programTexts(program));
+  const stages: Stage[] = [tokens(main.source), syntax(main.ast)];
+  const { graph, diagnostics } = passErrorsAs(program, () =>
+    compileNet(program, net, { mode, width, settings, observe: (name, each) => void stages.push(graphStage(name, each)) }),
+  );
+  if (!graph) throw new SourceError(diagnostics, programTexts(program));
+  const kernels = () => lower(bindBatch(graph, batch));
+  return [
+    ...stages,
+    { name: 'kernels', text: () => printKernels(kernels()), json: kernels },
+    { name: 'model', text: () => printModel(emit(graph, batch)), json: () => emit(graph, batch) },
+  ];
+}
+
+/** Runs a compilation; what a pass finds wrong in the source is a SourceError. */
+export function passErrorsAs<T>(program: Program, compile: () => T): T {
+  try {
+    return compile();
+  } catch (error) {
+    if (error instanceof PassError) throw new SourceError(error.diagnostics, programTexts(program));
+    throw error;
+  }
+}
+
+function tokens(source: Parameters<typeof parse>[0]): Stage {
+  const list = () => parse(source).tokens;
+  return {
+    name: 'tokens',
+    text: () => list().map(({ type, text, loc }) => `${loc.line}:${loc.column}\t${type}\t${text}\n`).join(''),
+    json: () => list().map(({ type, text, loc: { line, column, span } }) => ({ type, text, line, column, ...span })),
+  };
+}
+
+const syntax = (ast: unknown): Stage => ({ name: 'ast', text: () => printTree(ast), json: () => ast });
+
+const graphStage = (name: string, graph: Graph): Stage => ({ name, graph, text: () => printGraph(graph), json: () => graphToJson(graph), dot: () => graphToDot(graph) });
+
+/** Buffers and steps, one a line. */
+function printModel(program: ModelProgram<unknown>): string {
+  const { batch, buffers, steps, outputs, updates, loss, logits, correct } = program;
+  const role = ({ kind, ...more }: { readonly kind: string }): string => [kind, ...Object.values(more).map(String)].join(' ');
+  const step = (each: unknown): string => {
+    if (typeof each !== 'object' || each === null) return String(each);
+    const { reads, inputs, writes, output, name, source } = each as Record<string, unknown>;
+    const what = typeof name === 'string' ? name : typeof source === 'string' ? (/\bfunction\s*(\w*)/.exec(source)?.[1] ?? '') : '';
+    const from = (reads ?? inputs ?? []) as readonly string[];
+    return `%${String(writes ?? output)} = ${what}(${from.map((id) => `%${id}`).join(', ')})`.replace('= (', '= kernel(');
+  };
+  return [
+    `program of ${batch} images`,
+    ...buffers.map(({ id, dtype, shape, role: of }) => `buffer %${id}: ${dtype}[${shape.join(',')}] ${role(of)}`),
+    ...steps.map((each, i) => `step ${i}: ${step(each)}`),
+    ...outputs.map(({ name, buffer }) => `output ${name} = %${buffer}`),
+    ...Object.entries({ loss, logits, correct }).flatMap(([name, id]) => (id === undefined ? [] : [`${name} = %${id}`])),
+    ...updates.map(({ target, value }) => `update %${target} = %${value}`),
+    '',
+  ].join('\n');
+}
