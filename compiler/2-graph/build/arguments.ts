@@ -8,6 +8,7 @@ import type { Init } from '../ops.ts';
 import { showShape } from '../types.ts';
 import type { Context, Given } from './context.ts';
 import { fail, shapeOf, toTensor } from './context.ts';
+import { isHole } from './scope.ts';
 import type { Value } from './scope.ts';
 
 export interface Param<T> {
@@ -261,7 +262,7 @@ export function bind<P extends Params>(c: Context, call: Invocation | Call, para
       if (!param.fallback) refuse('ZZ2005', call.callee.loc, `${call.callee.name} needs ${name}: ${param.takes}`);
       return [name, param.fallback?.value];
     }
-    const read = items.map((item) => param.read(c, item));
+    const read = items.map((item) => (item.kind === 'name' && isHole(item.name) ? undefined : param.read(c, item)));
     if (read.includes(undefined)) sound = false;
     if (param.tensor) operands.push(...read.flat().map((id): Value => ({ kind: 'tensor', id: id as ValueId })));
     return [name, param.rest ? read.flat() : read[0]];

@@ -10,7 +10,7 @@ import { emit, fail, origins, toTensor } from './context.ts';
 import { bound, evaluate, find, unknown } from './expressions.ts';
 import { reachable } from './liveness.ts';
 import type { Value } from './scope.ts';
-import { POISON, tensor } from './scope.ts';
+import { isHole, POISON, tensor } from './scope.ts';
 
 interface Mention {
   readonly id: ValueId;
@@ -75,6 +75,7 @@ function blockRoutes(c: Context, block: Backward): Declared[] {
 /** What `grad(name)` names. */
 function gradArgument(c: Context, { args, loc }: Call): Mention | undefined {
   const [only, ...more] = args;
+  if (only?.value.kind === 'name' && isHole(only.value.name)) return undefined;
   if (only && !only.name && more.length === 0 && only.value.kind === 'name') return namedValue(c, only.value.name, only.value.loc);
   fail(c, 'ZZ4007', only?.value.loc ?? loc, 'grad takes the name of one value, as in grad(y7)');
   return undefined;

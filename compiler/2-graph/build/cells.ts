@@ -15,7 +15,7 @@ import { buildLet, define } from './lets.ts';
 import { reachable } from './liveness.ts';
 import { counter, join } from './namer.ts';
 import type { Scope, Value } from './scope.ts';
-import { createScope, POISON, seenFromCells, tensor, visible } from './scope.ts';
+import { createScope, isHole, POISON, seenFromCells, tensor, visible } from './scope.ts';
 
 export interface CellInScope {
   readonly cell: Cell;
@@ -26,6 +26,7 @@ export interface CellInScope {
 
 /** The cell of a name: one of this net, or of an imported file. Reports where there is none. */
 export function findCell(c: Context, { name, loc }: Ident): CellInScope | undefined {
+  if (isHole(name)) return undefined;
   const entry = find(c, name);
   if (entry?.binding.kind === 'cell') return { cell: entry.binding.cell, scope: createScope(c.scope, seenFromCells), library: c.library };
   const imported = c.library.cells.get(name);

@@ -11,7 +11,7 @@ import { attempt, emit, fail, hasNode, shareNode, spend, toTensor } from './cont
 import { createMaker } from './maker.ts';
 import { layerNamer } from './namer.ts';
 import type { Binding, Entry, Reading, Value } from './scope.ts';
-import { createScope, hidden, lookup, POISON, seenFromCells, tensor, visible } from './scope.ts';
+import { createScope, hidden, isHole, lookup, POISON, seenFromCells, tensor, visible } from './scope.ts';
 import { VIEW_NAMES } from './view-operations.ts';
 
 /** Evaluates an expression. Mistakes are reported and give poison. Chains such as a -> b -> c or a + b + c take no stack. */
@@ -114,6 +114,7 @@ export function find(c: Context, name: string): Entry | undefined {
 
 /** Reports a name that stands for no value here. */
 export function unknown(c: Context, { name, loc }: Ident): Value {
+  if (isHole(name)) return POISON;
   const outside = hidden(c.scope, name);
   if (outside) {
     return fail(c, 'ZZ2001', loc, `a cell sees its parameters, its own values and layers, but not ${name}`, { related: [{ message: 'defined here', loc: outside.name.loc }] });
@@ -184,6 +185,7 @@ function skipArguments(c: Context, expr: Call): void {
 
 export function unknownCallee(c: Context, callee: Ident, entry?: Entry): Value {
   const { name, loc } = callee;
+  if (isHole(name)) return POISON;
   if (entry?.binding.kind === 'cell' || c.library.cells.has(name)) return fail(c, 'ZZ2009', loc, `${name} is ${NOT_VALUES.cell}${name}`);
   if (entry?.binding.kind === 'value' && entry.binding.value.kind === 'poison') return POISON;
   if (entry) return fail(c, 'ZZ2003', loc, `${name} is a value, not a function, a layer or a net`, { related: [{ message: 'defined here', loc: entry.name.loc }] });

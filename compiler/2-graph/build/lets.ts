@@ -6,10 +6,11 @@ import type { Context } from './context.ts';
 import { fail } from './context.ts';
 import { evaluate } from './expressions.ts';
 import type { Binding, Value } from './scope.ts';
-import { POISON, tensor } from './scope.ts';
+import { isHole, POISON, tensor } from './scope.ts';
 
 /** Defines a name in the innermost scope, once. */
 export function define(c: Context, name: Ident, binding: Binding): void {
+  if (isHole(name.name)) return;
   const first = c.scope.own.get(name.name);
   if (first) fail(c, 'ZZ2002', name.loc, `${name.name} is defined twice`, { related: [{ message: 'first defined here', loc: first.name.loc }] });
   else c.scope.own.set(name.name, { name, binding, used: false });

@@ -11,6 +11,9 @@ export type Value =
   | { readonly kind: 'parts'; readonly ids: readonly ValueId[] }
   | { readonly kind: 'poison' };
 
+/** Whether a name stands for a part that the parser could not read and has reported. */
+export const isHole = (name: string): boolean => name === '';
+
 export const POISON: Value = { kind: 'poison' };
 export const tensor = (id: ValueId): Value => ({ kind: 'tensor', id });
 

@@ -7,6 +7,7 @@ import type { Args, Params } from './arguments.ts';
 import { bind, int, number, or, range, written } from './arguments.ts';
 import type { Context } from './context.ts';
 import { fail } from './context.ts';
+import { isHole } from './scope.ts';
 
 export interface ViewOperation {
   readonly summary: string;
@@ -50,6 +51,7 @@ export const bare = (name: Expr & { kind: 'name' }): Call => ({ kind: 'call', ca
 export function augmentation(c: Context, call: Call): Augmentation | undefined {
   const { name, loc } = call.callee;
   const operation: ViewOperation | undefined = Object.hasOwn(VIEW_OPERATIONS, name) ? VIEW_OPERATIONS[name as keyof typeof VIEW_OPERATIONS] : undefined;
+  if (isHole(name)) return undefined;
   if (!operation) {
     const found = nearest(name, VIEW_NAMES);
     fail(c, 'ZZ5005', loc, `${name} is no view operation`, found === undefined ? {} : { suggestion: found });
