@@ -56,7 +56,7 @@ export const CODES = {
   ZZ1004: error('malformed number', 'Numbers are written 12, 0.5 or 8e-5.'),
   ZZ1005: error('nested too deeply', 'Brackets and blocks nest at most 200 deep, and an expression has at most 1,000 operations one after the other or one inside the other; name parts of it with let.'),
   ZZ1006: error('not a text file', 'A .zz file is UTF-8 text without NUL bytes.'),
-  ZZ1007: error('file too large', 'A .zz file has at most 4 MiB, an identifier at most 255 characters.'),
+  ZZ1007: error('file too large', 'A .zz file has at most 2 MiB and 300,000 tokens, an identifier at most 255 characters.'),
   ZZ1008: error('cannot read the file', 'The path must name a readable file.'),
   // 2xxx: names and types
   ZZ2001: error('unknown name', 'A name is defined above its first use: an input, a view, a value, a stream or a layer.'),

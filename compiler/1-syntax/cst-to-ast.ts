@@ -2,7 +2,7 @@
 
 import type { CstNode, IToken } from 'chevrotain';
 import { diagnostic, quote } from '../diagnostics.ts';
-import type { Code, Diagnostic, Loc, Span } from '../diagnostics.ts';
+import type { Diagnostic, Loc, Span } from '../diagnostics.ts';
 import type {
   Arg, Arm, Binary, Call, Cell, Comment, Expr, File, Ident, Import, Item, Let, Name, Net, NumberLiteral, Stage, Stepping, StepRoute, Train, Value,
 } from './ast.ts';
@@ -14,24 +14,23 @@ export const MAX_HEIGHT = 1000;
 /** The name that stands for an expression, a cell or a function that could not be read. It has been reported; nothing more is to be said of it. */
 export const HOLE = '';
 
-const nodes = (cst: CstNode, ...rules: readonly string[]): CstNode[] =>
-  rules.flatMap((rule) => (cst.children[rule] ?? []).filter((part): part is CstNode => 'children' in part));
-const node = (cst: CstNode | undefined, rule: string): CstNode | undefined => (cst === undefined ? undefined : nodes(cst, rule)[0]);
-const tokens = (cst: CstNode, ...types: readonly string[]): IToken[] =>
-  types.flatMap((type) => (cst.children[type] ?? []).filter((part): part is IToken => 'image' in part));
-const token = (cst: CstNode | undefined, ...types: readonly string[]): IToken | undefined => (cst === undefined ? undefined : tokens(cst, ...types)[0]);
+// The children of a node lie under the names of rules, and are nodes, or under those of token types, and are tokens.
+const nodes = (cst: CstNode, rule: string): readonly CstNode[] => (cst.children[rule] ?? []) as CstNode[];
+const node = (cst: CstNode | undefined, rule: string): CstNode | undefined => (cst?.children[rule] as CstNode[] | undefined)?.[0];
+const tokens = (cst: CstNode, type: string): readonly IToken[] => (cst.children[type] ?? []) as IToken[];
+const token = (cst: CstNode | undefined, type: string): IToken | undefined => (cst?.children[type] as IToken[] | undefined)?.[0];
 
 const startOf = (cst: CstNode): number => cst.location?.startOffset ?? 0;
 const spanOf = (cst: CstNode): Span => ({ start: startOf(cst), end: (cst.location?.endOffset ?? startOf(cst) - 1) + 1 });
-const inOrder = (parts: readonly CstNode[]): CstNode[] => [...parts].sort((a, b) => startOf(a) - startOf(b));
+const inOrder = (parts: CstNode[]): CstNode[] => parts.sort((a, b) => startOf(a) - startOf(b));
 
 /** The tree of a file. `place` turns spans into places; `report` is given what only shows here: wrong numbers, endless chains, misplaced imports. */
 export function toAst(cst: CstNode, comments: readonly IToken[], length: number, place: (span: Span) => Loc, report: (diagnostic: Diagnostic) => void): File {
   const locOf = (part: CstNode): Loc => place(spanOf(part));
   const at = (part: IToken): Loc => place({ start: part.startOffset, end: endOf(part) });
   const between = (start: number, end: number): Loc => place({ start, end });
-  const wrong = (code: Code, part: IToken, expected: string): void =>
-    report(diagnostic(code, at(part), `unexpected ${quote(part.image)}`, { expected, found: quote(part.image) }));
+  const wrong = (part: IToken, expected: string, message = `unexpected ${quote(part.image)}`): void =>
+    report(diagnostic('ZZ1003', at(part), message, { expected, found: quote(part.image) }));
 
   const ident = (part: IToken | undefined, end: number): Ident =>
     part === undefined ? { name: HOLE, loc: between(end, end) } : { name: part.image.slice(0, 255), loc: at(part) };
@@ -40,12 +39,12 @@ export function toAst(cst: CstNode, comments: readonly IToken[], length: number,
 
   const number = (part: IToken): NumberLiteral => ({ kind: 'number', value: Number.parseFloat(part.image), text: part.image, loc: at(part) });
   const whole = (part: IToken): NumberLiteral => {
-    if (!/^\d+$/.test(part.image) && !is(part, BadNumber)) wrong('ZZ1003', part, 'a whole number');
+    if (!/^\d+$/.test(part.image) && !is(part, BadNumber)) wrong(part, 'a whole number');
     return number(part);
   };
 
   /** Levels of operations in an expression. A tree that grows too high is cut here, so that no later stage overflows its stack. */
-  const heights = new WeakMap<Value, number>();
+  const heights = new Map<Value, number>();
   const height = (parts: readonly Value[]): number => parts.reduce((most, part) => Math.max(most, heights.get(part) ?? 0), 0);
   /** The value, or `cut` where its parts leave no room for one level more: that is reported once and passed on upwards. */
   const over = <V extends Value, C extends Value>(value: V, parts: readonly Value[], cut: C): V | C => {
@@ -85,9 +84,9 @@ export function toAst(cst: CstNode, comments: readonly IToken[], length: number,
 
   const operand = (cst: CstNode): Expr => {
     const { start } = spanOf(cst);
-    const minuses = tokens(cst, 'Minus').reverse();
+    const minuses = tokens(cst, 'Minus');
     const [base, baseEnd] = atom(cst);
-    const negated = minuses.reduce<Expr>((value, minus) => over({ kind: 'negate', value, loc: between(minus.startOffset, baseEnd) }, [value], hole(baseEnd)), base);
+    const negated = minuses.reduceRight<Expr>((value, minus) => over({ kind: 'negate', value, loc: between(minus.startOffset, baseEnd) }, [value], hole(baseEnd)), base);
     return nodes(cst, 'target').reduce<Expr>((value, target) => {
       const to = targetOf(target);
       return over({ kind: 'flow', value, target: to, loc: between(start, to.loc.span.end) }, [value, to], hole(to.loc.span.end));
@@ -120,7 +119,7 @@ export function toAst(cst: CstNode, comments: readonly IToken[], length: number,
   };
   const arg = (cst: CstNode): Arg => {
     const [name, equal] = [token(cst, 'Word'), token(cst, 'Equal')];
-    if (equal !== undefined) wrong('ZZ1003', equal, "':' after the name of an argument");
+    if (equal !== undefined) wrong(equal, "':' after the name of an argument");
     const { end } = spanOf(cst);
     return { ...(name === undefined ? {} : { name: ident(name, 0) }), value: value(node(cst, 'value'), end), loc: locOf(cst) };
   };
@@ -128,7 +127,7 @@ export function toAst(cst: CstNode, comments: readonly IToken[], length: number,
   const value = (cst: CstNode | undefined, end: number): Value => {
     if (cst === undefined) return hole(end);
     const loc = locOf(cst);
-    const [text, truth] = [token(cst, 'String'), token(cst, 'true', 'false')];
+    const [text, truth] = [token(cst, 'String'), token(cst, 'true') ?? token(cst, 'false')];
     if (text !== undefined) return { kind: 'string', value: unquoted(text), loc };
     if (truth !== undefined) return { kind: 'boolean', value: truth.image === 'true', loc };
     const [low, high] = tokens(cst, 'Number');
@@ -149,14 +148,14 @@ export function toAst(cst: CstNode, comments: readonly IToken[], length: number,
 
   const route = (cst: CstNode | undefined, end: number): StepRoute => {
     if (cst === undefined) return { form: 'straight', loc: between(end, end) };
-    const word = token(cst, 'straight', 'zigzag');
+    const word = token(cst, 'straight') ?? token(cst, 'zigzag');
     return word === undefined ? { form: 'arms', arms: arms(cst), loc: locOf(cst) } : { form: word.tokenType.name === 'zigzag' ? 'zigzag' : 'straight', loc: locOf(cst) };
   };
   const count = (cst: CstNode): NumberLiteral => {
     const digits = token(cst, 'Number');
     return digits === undefined ? { kind: 'number', value: 1, text: '1', loc: locOf(cst) } : whole(digits);
   };
-  const steppings = (cst: CstNode): Stepping[] => inOrder(nodes(cst, 'step', 'repeatSteps')).map((part) => {
+  const steppings = (cst: CstNode): Stepping[] => inOrder([...nodes(cst, 'step'), ...nodes(cst, 'repeatSteps')]).map((part) => {
     const [loc, { end }] = [locOf(part), spanOf(part)];
     if (part.name === 'repeatSteps') return { kind: 'repeat', count: count(part), body: steppings(part), loc };
     return { kind: 'step', value: expr(node(part, 'expr'), end), route: route(node(part, 'route'), end), loc };
@@ -176,7 +175,7 @@ export function toAst(cst: CstNode, comments: readonly IToken[], length: number,
 
   const lets = (cst: CstNode): Let => ({
     kind: 'let',
-    names: idents([...tokens(cst, 'LetName', 'Word')]),
+    names: idents([...tokens(cst, 'LetName'), ...tokens(cst, 'Word')]),
     value: expr(node(cst, 'expr'), spanOf(cst).end),
     keyword: token(cst, 'let') !== undefined,
     loc: locOf(cst),
@@ -230,8 +229,8 @@ export function toAst(cst: CstNode, comments: readonly IToken[], length: number,
     train: (cst, _, loc): Train => ({
       kind: 'train',
       settings: nodes(cst, 'setting').map((part) => {
-        const sign = token(part, 'Equal', 'Colon');
-        if (sign !== undefined) wrong('ZZ1003', sign, 'the value: a setting is a key and its value, as in batch 25');
+        const sign = token(part, 'Equal') ?? token(part, 'Colon');
+        if (sign !== undefined) wrong(sign, 'a value, as in batch 25');
         return { key: ident(token(part, 'Key'), startOf(part)), value: value(node(part, 'value'), spanOf(part).end), loc: locOf(part) };
       }),
       loc,
@@ -239,8 +238,8 @@ export function toAst(cst: CstNode, comments: readonly IToken[], length: number,
   };
 
   const item = (cst: CstNode): Item[] => {
-    const part = Object.keys(items).flatMap((rule) => nodes(cst, rule))[0];
-    const make = items[part?.name ?? ''];
+    const [rule = ''] = Object.keys(cst.children);
+    const [part, make] = [node(cst, rule), items[rule]];
     return part === undefined || make === undefined ? [] : [make(part, ident(token(part, 'Word'), startOf(part)), locOf(part))];
   };
   const net = (cst: CstNode): Net => ({ name: ident(token(cst, 'Word'), spanOf(cst).end), items: nodes(cst, 'item').flatMap(item), loc: locOf(cst) });
@@ -250,7 +249,7 @@ export function toAst(cst: CstNode, comments: readonly IToken[], length: number,
   const [first] = nets;
   for (const late of nodes(cst, 'import')) {
     const keyword = token(late, 'import');
-    if (first !== undefined && keyword !== undefined && startOf(late) > startOf(first)) wrong('ZZ1003', keyword, 'imports above the first net');
+    if (first !== undefined && keyword !== undefined && startOf(late) > startOf(first)) wrong(keyword, 'imports above the first net', 'an import below a net');
   }
   return {
     imports: nodes(cst, 'import').flatMap(imported),

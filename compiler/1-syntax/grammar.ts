@@ -299,6 +299,7 @@ export class ZigZagParser extends RecoveringParser {
       this.CONSUME(BinaryOp);
       this.SUBRULE2(this.operand);
     });
+    this.exprEnd = this.LA(0);
   });
 
   /** flow and atom of the reference. */

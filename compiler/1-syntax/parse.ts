@@ -12,8 +12,8 @@ import { assignRoles } from './roles.ts';
 import { BadNumber, BadString, endOf, is, LBrace, lex, LParen, LSquare, Minus, Num, RBrace, RParen, RSquare, startOf, Word } from './tokens.ts';
 import type { Lexed } from './tokens.ts';
 
-export const MAX_BYTES = 4 * 1024 * 1024;
-const MAX_TOKENS = 1_000_000;
+export const MAX_BYTES = 2 * 1024 * 1024;
+const MAX_TOKENS = 300_000;
 const MAX_IDENTIFIER = 255;
 /** Brackets and blocks one inside the other, and minuses in a row. */
 export const MAX_NESTING = 200;
@@ -82,7 +82,7 @@ export function parse(source: Source): ParseResult {
   const place = locator(source);
   const found: Diagnostic[] = [];
   const report = (code: Code, span: Span, message: string, more: Parameters<typeof diagnostic>[3] = {}): void => {
-    found.push(diagnostic(code, place(span), message, more));
+    if (found.length < MAX_FAULTS) found.push(diagnostic(code, place(span), message, more));
   };
   const nothing = (message: string): ParseResult => {
     report('ZZ1007', { start: 0, end: 1 }, message);
@@ -99,16 +99,18 @@ export function parse(source: Source): ParseResult {
   for (const { token, keyword } of [...misspelt, ...parsed.misspelt]) {
     report('ZZ1003', spanOf(token), `unexpected ${quote(token.image)}`, { expected: `'${keyword}'`, found: quote(token.image), suggestion: keyword });
   }
-  const mistakes = lexicalMistakes(lexed);
-  for (const fault of parsed.faults) if (!mistakes(fault)) reportFault(fault, tokens, source, place, report);
-  const file = toAst(parsed.cst, lexed.comments, source.text.length, place, (d) => found.push(d));
+  const follows = parsed.faults.length > 0 ? lexicalMistakes(lexed) : () => false;
+  for (const fault of parsed.faults) if (!follows(fault)) reportFault(fault, tokens, source, place, report);
+  const file = toAst(parsed.cst, lexed.comments, source.text.length, place, (d) => {
+    if (found.length < MAX_FAULTS) found.push(d);
+  });
   found.sort((a, b) => a.loc.span.start - b.loc.span.start);
   return {
     file,
     get tokens() {
       return tokens.map((token) => ({ type: token.tokenType.name, text: token.image, loc: place(spanOf(token)) }));
     },
-    diagnostics: found.slice(0, MAX_FAULTS),
+    diagnostics: found,
   };
 }
 
@@ -167,7 +169,7 @@ function lexicalMistakes({ tokens, unknown }: Lexed): (fault: Fault) => boolean 
   return ({ token }) => {
     const start = isEnd(token) ? Infinity : startOf(token);
     // A string without an end may have swallowed anything.
-    return badString < start || tainted.has(start);
+    return badString <= start || token.tokenType === BadNumber || tainted.has(start);
   };
 }
 

@@ -34,7 +34,7 @@ export const ITEM = "a statement (input, view, let, layer, cell, streams, twin, 
 export const BLOCKS = {
   streams: "'step', 'repeat' or '}'",
   twin: "'both', 'cross', 'repeat', the name of a stream or '}'",
-  backward: "'grad(name) = ...', an operator or '}'",
+  backward: "'grad(name) = ...' or '}'",
   train: "a setting or '}'",
 } as const;
 
@@ -44,23 +44,31 @@ const TOKEN_NAMES: ReadonlyMap<TokenType, string> = new Map([
   [Comma, "','"],
 ]);
 
-/** What else could stand where a rule wants its closing bracket, by rule and token. */
-const CLOSING: Readonly<Record<string, string>> = {
-  'args )': "',' or ')'",
-  'arms )': "an operator, '->', ',' or ')'",
-  'list ]': "',' or ']'",
-  'shape ]': "',' or ']'",
-  'params ,': "',' and the name of the hidden state",
-  'params )': "',' or ')'",
-  'net }': ITEM,
-  'cell }': "an operator, '->' or '}' after the new state",
-  'streams }': BLOCKS.streams,
-  'repeatSteps }': BLOCKS.streams,
-  'twin }': BLOCKS.twin,
-  'repeatStages }': BLOCKS.twin,
-  'backward }': BLOCKS.backward,
-  'train }': BLOCKS.train,
-  'operand )': "an operator, '->' or ')'",
+/** What a token is called in one rule: what else could stand there, or what it is for. */
+const IN_RULE: Readonly<Record<string, string>> = {
+  'args RParen': "',' or ')'",
+  'arms RParen': "an operator, '->', ',' or ')'",
+  'arms Word': 'the name of a stream',
+  'arm Word': 'the name of a stream',
+  'operand RParen': "an operator, '->' or ')'",
+  'params Comma': "',' and the name of the hidden state",
+  'params RParen': "',' or ')'",
+  'list RSquare': "',' or ']'",
+  'shape RSquare': "',' or ']'",
+  'shape Number': 'a whole number',
+  'index Number': 'a whole number',
+  'repeatSteps Number': 'a whole number',
+  'repeatStages Number': 'a whole number',
+  'target Word': 'an operation, a layer or a net',
+  'call Word': 'an operation',
+  'net RBrace': ITEM,
+  'cell RBrace': "an operator, '->' or '}' after the new state",
+  'streams RBrace': BLOCKS.streams,
+  'repeatSteps RBrace': BLOCKS.streams,
+  'twin RBrace': BLOCKS.twin,
+  'repeatStages RBrace': BLOCKS.twin,
+  'backward RBrace': BLOCKS.backward,
+  'train RBrace': BLOCKS.train,
 };
 
 /** What a rule that finds none of its alternatives wanted. */
@@ -75,9 +83,8 @@ const ALTERNATIVES: Readonly<Record<string, string>> = {
 
 const messages: IParserErrorMessageProvider = {
   buildMismatchTokenMessage: ({ expected, previous, ruleName }) => {
-    const name = TOKEN_NAMES.get(expected) ?? `'${expected.name}'`;
     if (ruleName === 'args' && is(previous, LParen)) return "an argument or ')'";
-    return CLOSING[`${ruleName} ${name.slice(1, -1)}`] ?? name;
+    return IN_RULE[`${ruleName} ${expected.name}`] ?? TOKEN_NAMES.get(expected) ?? `'${expected.name}'`;
   },
   buildNoViableAltMessage: ({ ruleName }) => ALTERNATIVES[ruleName] ?? 'something else',
   buildEarlyExitMessage: ({ ruleName }) => (ruleName === 'arms' ? 'the name of a stream' : 'an expression'),
@@ -90,6 +97,8 @@ export class RecoveringParser extends CstParser {
   private misspelt: Misspelling[] = [];
   /** Where the last recovery stopped: an error at that very token follows from the one before. */
   private resumed: IToken | undefined;
+  /** The last token of the last expression: more of it could follow. */
+  protected exprEnd: IToken | undefined;
 
   protected constructor(vocabulary: TokenType[], options: { readonly skipValidations: boolean }) {
     super(vocabulary, { recoveryEnabled: false, maxLookahead: 2, nodeLocationTracking: 'onlyOffset', errorMessageProvider: messages, ...options });
@@ -98,7 +107,7 @@ export class RecoveringParser extends CstParser {
   /** What was found since the last report. */
   protected report(): Report {
     const { faults, misspelt } = this;
-    [this.faults, this.misspelt, this.resumed] = [[], [], undefined];
+    [this.faults, this.misspelt, this.resumed, this.exprEnd] = [[], [], undefined, undefined];
     return { faults, misspelt };
   }
 
@@ -132,7 +141,7 @@ export class RecoveringParser extends CstParser {
     const next = this.LA(1);
     const inFile = outer === NETS && expected.startsWith("'net'");
     if (isEnd(next) || (!inFile && (next.tokenType === RBrace || outer.has(next.tokenType)))) return false;
-    this.fault(expected, next, this.LA(0));
+    this.fault(this.LA(0) === this.exprEnd ? `an operator, '->', ${expected}` : expected, next, this.LA(0));
     if (next.tokenType !== LBrace) this.SKIP_TOKEN();
     this.skip(inFile ? NETS : STARTERS);
     return true;

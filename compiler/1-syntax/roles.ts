@@ -53,6 +53,9 @@ export function assignRoles(tokens: readonly IToken[]): Misspelling[] {
     while (is(tokens[last + 1], Comma) && isWord(last + 2)) last += 2;
     return is(tokens[last + 1], Equal);
   };
+  /** A let may also begin where an expression was expected, but in brackets only a single name can. */
+  const startsLet = (i: number): boolean =>
+    (ended(i) || OPERATORS.some((operator) => is(tokens[i - 1], operator))) && (top().nesting === 0 ? isLet(i) : is(tokens[i + 1], Equal));
   /** `grad(name) =`, with any word for grad. */
   const isRoute = (i: number): boolean =>
     is(tokens[i + 1], LParen) && isWord(i + 2) && is(tokens[i + 3], RParen) && (is(tokens[i + 4], Equal) || is(tokens[i + 4], PlusEqual));
@@ -81,7 +84,7 @@ export function assignRoles(tokens: readonly IToken[]): Misspelling[] {
     const type = RESERVED.get(text(i));
     const free = ended(i) && nesting === 0;
     if (type !== undefined && type !== Net && type !== Import && (free || fitsOnly(type, i))) return type;
-    if ((ended(i) || OPERATORS.some((operator) => is(tokens[i - 1], operator))) && isLet(i)) return LetName;
+    if (startsLet(i)) return LetName;
     if (!free || type !== undefined) return undefined;
     return correct(i, ...[...RESERVED.values()].filter((candidate) => candidate !== Net && candidate !== Import && fits(candidate, i)));
   };
@@ -94,7 +97,8 @@ export function assignRoles(tokens: readonly IToken[]): Misspelling[] {
     if (type !== undefined && type !== Net && type !== Import) {
       if (ended(i) ? fits(type, i) || isLet(i) : (kind === 'streams' || kind === 'backward') && fitsOnly(type, i)) return type;
     }
-    return (ended(i) || OPERATORS.some((operator) => is(tokens[i - 1], operator))) && isLet(i) ? LetName : undefined;
+    // In a backward block `name =` lacks its grad; elsewhere the brace before it is missing.
+    return kind !== 'backward' && startsLet(i) ? LetName : undefined;
   };
 
   const rules: { readonly [K in Kind]: (i: number) => TokenType | undefined } = {
