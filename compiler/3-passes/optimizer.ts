@@ -6,8 +6,8 @@ import type { Graph, Node, OptimizerSettings, TrainSettings, ValueId } from '../
 import type { Attrs, OpKind } from '../2-graph/ops.ts';
 import { concreteShape } from '../2-graph/types.ts';
 import type { Pass } from './pass.ts';
-import { learningRate } from './schedules.ts';
-import type { Formulas } from './schedules.ts';
+import { learningRate } from './learning-rate.ts';
+import type { Formulas } from './learning-rate.ts';
 
 /**
  * Appends the update of every weight that has a gradient, with its moments as states `m.<weight>`, `v.<weight>` and `vmax.<weight>`.
