@@ -113,7 +113,10 @@ function attemptGraph(c: Context, net: Net, found: readonly Diagnostic[]): Graph
     return makeGraph(c, net, found);
   } catch (error) {
     if (error instanceof TooLarge) return undefined;
-    throw error;
+    // Nets in nets multiply the depth that the parser allows each expression.
+    if (!(error instanceof RangeError && error.message.includes('call stack'))) throw error;
+    c.report(diagnostic('ZZ1005', net.name.loc, `${net.name.name} and the nets it uses are nested too deeply`));
+    return undefined;
   }
 }
 

@@ -3,7 +3,7 @@
 import { int, number, or, value } from '../build/arguments.ts';
 import { Refusal } from '../build/context.ts';
 import { define, lastDim } from '../build/define.ts';
-import type { Maker, WeightSpec } from '../build/maker.ts';
+import type { Maker } from '../build/maker.ts';
 import type { ValueId } from '../graph.ts';
 import { sameShape, showShape } from '../types.ts';
 
@@ -14,6 +14,8 @@ const eps = or(number({ above: 0 }), 1e-5, '1e-5');
 interface Moments {
   readonly mean: ValueId;
   readonly variance: ValueId;
+  /** x - mean */
+  readonly centred: ValueId;
 }
 
 const mean = (m: Maker, x: ValueId, axes: readonly number[]): ValueId => m.op('reduce_mean', [x], { axes, keep: true });
@@ -21,21 +23,22 @@ const mean = (m: Maker, x: ValueId, axes: readonly number[]): ValueId => m.op('r
 /** Mean and (biased) variance over axes. */
 function moments(m: Maker, x: ValueId, axes: readonly number[]): Moments {
   const centre = mean(m, x, axes);
-  return { mean: centre, variance: mean(m, m.op('square', [m.op('sub', [x, centre], {})], {}), axes) };
+  const centred = m.op('sub', [x, centre], {});
+  return { mean: centre, centred, variance: mean(m, m.op('square', [centred], {}), axes) };
 }
 
 /** (x - mean) / sqrt(variance + eps) */
-function standardise(m: Maker, x: ValueId, { mean: centre, variance }: Moments, epsilon: number): ValueId {
-  const deviation = m.op('sqrt', [m.op('add', [variance, m.number(epsilon)], {})], {});
-  return m.op('div', [m.op('sub', [x, centre], {}), deviation], {});
+function standardise(m: Maker, { centred, variance }: Omit<Moments, 'mean'>, epsilon: number): ValueId {
+  return m.op('div', [centred, m.op('sqrt', [m.op('add', [variance, m.number(epsilon)], {})], {})], {});
 }
 
-/** gamma * x + beta, with a gamma and a beta for each channel. */
-function rescale(m: Maker, weight: (spec: WeightSpec) => ValueId, x: ValueId): { y: ValueId; gamma: ValueId } {
-  const shape = [lastDim(m.shape(x), 'a norm')];
-  const gamma = weight({ role: 'gamma', shape, init: { init: 'ones' } });
-  const beta = weight({ role: 'beta', shape, init: { init: 'zeros' } });
-  return { gamma, y: m.op('add', [m.op('mul', [x, gamma], {}), beta], {}) };
+const rescaled = (m: Maker, x: ValueId, gamma: ValueId, beta: ValueId): ValueId => m.op('add', [m.op('mul', [x, gamma], {}), beta], {});
+
+/** A gamma and a beta for each channel, which start as the identity. */
+function scaleAndShift(m: Maker, channels: number): readonly [gamma: ValueId, beta: ValueId] {
+  const weight = m.weighted();
+  const make = (role: string, init: 'ones' | 'zeros'): ValueId => weight({ role, shape: [channels], init: { init } });
+  return [make('gamma', 'ones'), make('beta', 'zeros')];
 }
 
 /** Moves a running statistic towards the batch's: momentum * old + (1 - momentum) * batch. */
@@ -55,23 +58,23 @@ export const NORMS = {
       const rank = m.shape(a.x).length;
       const channels = lastDim(m.shape(a.x), 'batchnorm');
       if (rank < 2) throw new Refusal('ZZ3002', `batchnorm takes [batch,...,channels], found ${showShape(m.shape(a.x))}`);
-      const weight = m.weighted();
-      const gamma = weight({ role: 'gamma', shape: [channels], init: { init: 'ones' } });
-      const beta = weight({ role: 'beta', shape: [channels], init: { init: 'zeros' } });
+      const [gamma, beta] = scaleAndShift(m, channels);
       const running = { mean: m.state(gamma, 'mean', 0), variance: m.state(gamma, 'var', 1) };
-      const used = m.training ? moments(m, a.x, axesBut(rank, rank - 1)) : running;
-      const y = standardise(m, a.x, used, a.eps);
-      if (m.training) {
-        follow(m, running.mean, used.mean, a.momentum);
-        follow(m, running.variance, used.variance, a.momentum);
+      if (!m.training) {
+        const y = standardise(m, { centred: m.op('sub', [a.x, running.mean], {}), variance: running.variance }, a.eps);
+        return rescaled(m, y, gamma, beta);
       }
-      return m.op('add', [m.op('mul', [y, gamma], {}), beta], {});
+      const batch = moments(m, a.x, axesBut(rank, rank - 1));
+      const y = standardise(m, batch, a.eps);
+      follow(m, running.mean, batch.mean, a.momentum);
+      follow(m, running.variance, batch.variance, a.momentum);
+      return rescaled(m, y, gamma, beta);
     },
   ),
   layernorm: norm({ x: value, eps }, 'Each pixel (or row) minus its mean over the channels, by its standard deviation, then scaled and shifted.', (m, a) => {
-    lastDim(m.shape(a.x), 'layernorm');
-    const y = standardise(m, a.x, moments(m, a.x, [m.shape(a.x).length - 1]), a.eps);
-    return rescale(m, m.weighted(), y).y;
+    const channels = lastDim(m.shape(a.x), 'layernorm');
+    const y = standardise(m, moments(m, a.x, [m.shape(a.x).length - 1]), a.eps);
+    return rescaled(m, y, ...scaleAndShift(m, channels));
   }),
   groupnorm: norm(
     { x: value, groups: int({ min: 1, max: 65_536 }), eps },
@@ -83,8 +86,8 @@ export const NORMS = {
       if (channels % groups !== 0) throw new Refusal('ZZ3005', `${groups} groups do not divide the ${channels} channels of ${showShape(shape)}`);
       if (shape.length < 2) throw new Refusal('ZZ3002', `groupnorm takes [batch,...,channels], found ${showShape(shape)}`);
       const grouped = m.op('reshape', [a.x], { shape: [...shape.slice(0, -1), groups, channels / groups] });
-      const y = standardise(m, grouped, moments(m, grouped, axesBut(shape.length + 1, 0, shape.length - 1)), a.eps);
-      return rescale(m, m.weighted(), m.op('reshape', [y], { shape })).y;
+      const y = standardise(m, moments(m, grouped, axesBut(shape.length + 1, 0, shape.length - 1)), a.eps);
+      return rescaled(m, m.op('reshape', [y], { shape }), ...scaleAndShift(m, channels));
     },
   ),
   dropout: norm({ x: value, p: or(number({ min: 0, below: 1 }), 0.5) }, 'While training, zeros with probability p, the rest scaled by 1 / (1 - p).', (m, a) => {
