@@ -31,6 +31,8 @@ export interface Program<Step> {
   readonly batch: number;
   readonly buffers: readonly BufferSpec[];
   readonly steps: readonly Step[];
+  /** A binary that holds what the steps name, where steps are not whole by themselves. */
+  readonly code?: Uint8Array;
   /** Results by .zz name, and the loss, class scores and count of right answers where the net has them. */
   readonly outputs: readonly { readonly name: string; readonly buffer: BufferId }[];
   readonly loss?: BufferId;
@@ -69,4 +71,17 @@ export interface GpuJsStep {
   /** The arguments, in order. */
   readonly reads: readonly BufferId[];
   readonly writes: BufferId;
+}
+
+/**
+ * A step of the WebAssembly backend: a function of the program's module. The module imports `arena.memory` (shared), the addresses `arena.control` (64 zero bytes for
+ * the threads to meet at), `arena.zeros` (64 KiB of zeros) and `arena.scratch`, the distance `arena.stride` from one thread's scratch to the next, and each buffer's address
+ * as `buffer.ID`. It exports `run(thread, threads)`, which every thread calls: it runs all steps.
+ */
+export interface WasmStep {
+  readonly kernel: string;
+  readonly reads: readonly BufferId[];
+  readonly writes: BufferId;
+  /** Bytes of scratch that each thread needs. */
+  readonly scratch: number;
 }

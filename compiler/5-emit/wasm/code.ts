@@ -23,22 +23,30 @@ export interface Code {
   readonly c: (value: number) => Ref;
   /** a * b + c in four lanes; rounded once with relaxed SIMD, else twice. */
   readonly madd: (a: Ref, b: Ref, c: Ref) => Ref;
+  readonly vector: binaryen.Type;
   /** Splat of a constant. */
   readonly v: (value: number) => Ref;
 }
 
+/** Parts of binaryen's API that its type declarations leave out, or declare in a way that modules compiled one by one cannot read. */
+const untyped = binaryen as unknown as { readonly SIMDTernary: { setOp(ref: Ref, op: number): void }; readonly Features: Readonly<Record<string, number>> };
+const FEATURES = ['SIMD128', 'Atomics', 'BulkMemory', 'NontrappingFPToInt', 'MutableGlobals'];
+
 export function createCode({ relaxed }: CodeOptions): Code {
   const m = new binaryen.Module();
-  const { SIMD128, Atomics, BulkMemory, RelaxedSIMD, NontrappingFPToInt, MutableGlobals } = binaryen.Features;
-  m.setFeatures(SIMD128 | Atomics | BulkMemory | NontrappingFPToInt | MutableGlobals | (relaxed ? RelaxedSIMD : 0));
+  const features = [...FEATURES, ...(relaxed ? ['RelaxedSIMD'] : [])].map((name) => untyped.Features[name] ?? 0);
+  m.setFeatures(features.reduce<number>((set, bit) => set | bit, 0) as binaryen.Features);
+  // Loads and stores name the memory: it comes before them.
+  m.setMemory(1, 65536, null, [], true);
+  m.addMemoryImport('0', 'arena', 'memory', true);
   const fused = (a: Ref, b: Ref, c: Ref): Ref => {
     // binaryen's API has no constructor for this one: a ternary is made, then given its operation.
     const ref = m.v128.bitselect(a, b, c);
-    binaryen.SIMDTernary.setOp(ref, binaryen.RelaxedMaddVecF32x4);
+    untyped.SIMDTernary.setOp(ref, binaryen.RelaxedMaddVecF32x4);
     return ref;
   };
   const plain = (a: Ref, b: Ref, c: Ref): Ref => m.f32x4.add(m.f32x4.mul(a, b), c);
-  return { m, relaxed, c: (value) => m.i32.const(value), madd: relaxed ? fused : plain, v: (value) => m.f32x4.splat(m.f32.const(value)) };
+  return { m, relaxed, vector: binaryen.v128, c: (value) => m.i32.const(value), madd: relaxed ? fused : plain, v: (value) => m.f32x4.splat(m.f32.const(value)) };
 }
 
 /** A function under construction. */
@@ -51,7 +59,11 @@ export interface Fn {
   readonly label: () => string;
   /** A counter that runs from `from` by `step` while it is below `to` (signed); `to` is made anew for every test. */
   readonly loop: (from: Ref, to: () => Ref, step: number, body: (i: Local) => readonly Ref[]) => Ref;
+  /** The same with a counter that has its first value, and keeps its last. */
+  readonly advance: (i: Local, to: () => Ref, step: number, body: () => readonly Ref[]) => Ref;
   readonly block: (statements: readonly Ref[]) => Ref;
+  /** Statements, then an i32. */
+  readonly value: (parts: readonly Ref[]) => Ref;
   /** The value in a fresh local, and the statement that puts it there. */
   readonly keep: (value: Ref) => { readonly local: Local; readonly statement: Ref };
 }
@@ -76,15 +88,19 @@ export function define(code: Code, name: string, arity: number, body: (fn: Fn, p
     v128: fresh(binaryen.v128),
     label: () => `l${labels++}`,
     block,
+    value: (parts) => m.block(null, [...parts], binaryen.i32),
     keep: (value) => {
       const local = i32();
       return { local, statement: local.set(value) };
     },
     loop: (from, to, step, run) => {
       const i = i32();
+      return block([i.set(from), fn.advance(i, to, step, () => run(i))]);
+    },
+    advance: (i, to, step, run) => {
       const label = fn.label();
       const next = m.br(label, m.i32.lt_s(i.tee(m.i32.add(i.get(), code.c(step))), to()));
-      return block([i.set(from), m.if(m.i32.lt_s(i.get(), to()), m.loop(label, block([...run(i), next])))]);
+      return m.if(m.i32.lt_s(i.get(), to()), m.loop(label, block([...run(), next])));
     },
   };
   const parameters = Array.from({ length: arity }, (_, i) => at(i, binaryen.i32));

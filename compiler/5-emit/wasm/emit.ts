@@ -1,0 +1,183 @@
+// A graph as a WebAssembly module: blocked products for the large contractions, loop nests for everything else, and one function that runs all steps.
+
+import binaryen from 'binaryen';
+import type { Graph, Node, ValueId } from '../../2-graph/graph.ts';
+import { isLeaf } from '../../2-graph/ops.ts';
+import { concreteShape, elementCount } from '../../2-graph/types.ts';
+import { load } from '../../4-kernels/expr.ts';
+import { use } from '../../4-kernels/indexing.ts';
+import { createKernel } from '../../4-kernels/kernel.ts';
+import type { Buffer, Kernel } from '../../4-kernels/kernel.ts';
+import { lower, resultsOf } from '../../4-kernels/lower.ts';
+import type { BufferSpec, Program, WasmStep } from '../model.ts';
+import { bufferOf, imagesOf, neededNodes, programFrame } from '../program.ts';
+import { createCode, define, finish } from './code.ts';
+import type { Code, CodeOptions } from './code.ts';
+import { productOf } from './contraction.ts';
+import { blockingOf, definePack, defineProduct, HEAD, packedBytes, scratchBytes } from './gemm.ts';
+import type { Product } from './gemm.ts';
+import { createMath } from './math.ts';
+import { defineNest } from './nest.ts';
+import { defineBarrier } from './threads.ts';
+
+/**
+ * The program of a graph that is bound to a batch and has no structure nodes. `batch` is how many distinct images a run takes.
+ * Throws RangeError where the graph is not bound, Error where it holds f16 values.
+ */
+export function emitWasm(graph: Graph, options: CodeOptions, batch = imagesOf(graph)): Program<WasmStep> {
+  const nodes = neededNodes(graph);
+  for (const node of nodes) if (node.type.dtype === 'f16') throw new Error(`%${node.id}: the wasm backend computes in f32, not f16`);
+  const needed = { ...graph, nodes };
+  const emitter = createEmitter(options);
+  const parts = lowered(needed).flatMap((part) => ('product' in part ? emitter.product(part) : [emitter.kernel(part)]));
+  const copies = copiesOf(graph, nodes).map(emitter.kernel);
+  const steps = [...parts, ...copies];
+  const leaves = nodes.filter((node) => isLeaf(node.kind)).map(bufferOf);
+  const known = new Set(leaves.map(({ id }) => id));
+  const temporaries = steps.map(({ output }): BufferSpec => ({ ...output, role: { kind: 'temporary' } })).filter(({ id }) => !known.has(id));
+  return {
+    ...programFrame(graph, batch),
+    buffers: [...leaves.filter(isUsed(graph, steps)), ...temporaries],
+    steps: steps.map(({ kernel, reads, output, scratch }) => ({ kernel, reads, writes: output.id, scratch })),
+    // The steps end with copies into weights and states.
+    updates: [],
+    code: emitter.finish(steps),
+  };
+}
+
+/** Constants are numbers in the kernels that read them: a buffer is made only where one is wanted as it is. */
+const isUsed = (graph: Graph, steps: readonly Emitted[]) => {
+  const named = new Set([...resultsOf(graph), ...steps.flatMap((step) => step.reads)]);
+  return ({ id, role }: BufferSpec): boolean => role.kind !== 'constant' || named.has(id);
+};
+
+// What there is to emit.
+
+interface ProductPart {
+  readonly product: Product;
+  readonly output: Buffer;
+  readonly left: ValueId;
+  readonly right: ValueId;
+}
+
+/** The kernels of a graph, those of a large contraction replaced by one product. */
+function lowered(graph: Graph): (Kernel | ProductPart)[] {
+  const byId = new Map(graph.nodes.map((node) => [node.id, node]));
+  const results = resultsOf(graph);
+  const node = (id: ValueId): Node => byId.get(id) ?? missing(id);
+  const shapeOf = (id: ValueId): readonly number[] => concreteShape(node(id).type.shape);
+  // Reshapes and identities have no buffers of their own, unless they are results; nor have constants.
+  const buffer = (id: ValueId): ValueId | undefined => {
+    const { kind, inputs } = node(id);
+    const isAlias = ['reshape', 'identity', 'stop_gradient'].includes(kind) && !results.has(id);
+    return isAlias ? buffer(inputs[0] ?? '') : kind === 'constant' ? undefined : id;
+  };
+  const products = new Map<ValueId, ProductPart>();
+  for (const each of graph.nodes) {
+    const product = productOf(each, shapeOf);
+    const [left, right] = product ? each.inputs.map(buffer) : [];
+    if (product && left !== undefined && right !== undefined) products.set(each.id, { product, output: { id: each.id, dtype: 'f32', shape: shapeOf(each.id) }, left, right });
+  }
+  return lower(graph).flatMap((kernel): (Kernel | ProductPart)[] => {
+    const product = kernel.from.length === 1 ? products.get(kernel.from[0] ?? '') : undefined;
+    if (!product) return [kernel];
+    return kernel.output.id === product.output.id ? [product] : []; // a stage of what the product does at once
+  });
+}
+
+const missing = (id: ValueId): never => {
+  throw new Error(`no value %${id}`);
+};
+
+/** The updates as kernels. A leaf that another takes is put aside first: it may be updated itself. */
+function copiesOf(graph: Graph, nodes: readonly Node[]): Kernel[] {
+  const buffers = new Map(nodes.map((node) => [node.id, bufferOf(node)]));
+  const buffer = (id: ValueId): Buffer => buffers.get(id) ?? missing(id);
+  const copy = (to: Buffer, from: Buffer): Kernel => {
+    const index = { name: 'i', extent: elementCount(to.shape) };
+    return createKernel({ name: `copy_${to.id}`, kind: 'map', from: [], output: to, indices: [index], body: load(from.id, use(index)) }, () => from);
+  };
+  const aside = (id: ValueId): Buffer => ({ id: `${id}.before`, dtype: 'f32', shape: buffer(id).shape });
+  const targets = new Set(graph.updates.map((update) => update.target));
+  const leaves = [...new Set(graph.updates.map((update) => update.value).filter((value) => targets.has(value)))];
+  return [
+    ...leaves.map((id) => copy(aside(id), buffer(id))),
+    ...graph.updates.map(({ target, value }) => copy(buffer(target), targets.has(value) ? aside(value) : buffer(value))),
+  ];
+}
+
+// The module.
+
+interface Emitted {
+  readonly kernel: string;
+  readonly reads: readonly ValueId[];
+  readonly output: Buffer;
+  readonly scratch: number;
+}
+
+/** A module under construction. Kernels of equal form are one function; buffers are its parameters. */
+function createEmitter(options: CodeOptions) {
+  const code = createCode(options);
+  const math = createMath(code);
+  const functions = new Map<string, string>();
+  /** The function for a key, defined when the key is new. */
+  const once = (kind: string, key: string, make: (name: string) => void): string => {
+    const found = functions.get(`${kind} ${key}`);
+    if (found !== undefined) return found;
+    const name = `${kind}_${functions.size}`;
+    functions.set(`${kind} ${key}`, name);
+    make(name);
+    return name;
+  };
+  return {
+    kernel(kernel: Kernel): Emitted {
+      const place = new Map(kernel.params.map((param, i) => [param.id, i]));
+      const form = [kernel.indices, kernel.body, kernel.params.map((param) => param.dtype)];
+      const key = JSON.stringify(form, (name, value: unknown) => (name === 'buffer' ? place.get(value as ValueId) : numberKey(value)));
+      const name = once(kernel.name.replace(/_[^_]*$/, ''), key, (fresh) => defineNest(code, math, fresh, kernel));
+      return { kernel: name, reads: kernel.params.map((param) => param.id), output: kernel.output, scratch: 0 };
+    },
+    product({ product, output, left, right }: ProductPart): Emitted[] {
+      const blocking = blockingOf(product);
+      const packed: Buffer = { id: `${output.id}.packed`, dtype: 'f32', shape: [packedBytes(product, blocking) / 4] };
+      const { groups, columns, depth, right: operand } = product;
+      const pack = once('pack', JSON.stringify([groups, columns, depth, operand, blocking.tileColumns]), (name) => definePack(code, name, product, blocking));
+      const multiply = once('product', JSON.stringify(product), (name) => defineProduct(code, name, product, blocking, (_, sum) => sum));
+      return [
+        { kernel: pack, reads: [right], output: packed, scratch: 0 },
+        { kernel: multiply, reads: [left, packed.id], output, scratch: scratchBytes(blocking) },
+      ];
+    },
+    finish(steps: readonly Emitted[]): Uint8Array {
+      defineRun(code, steps);
+      return finish(code);
+    },
+  };
+}
+
+/** JSON has no infinities and no NaN. */
+const numberKey = (value: unknown): unknown => (typeof value === 'number' && !Number.isFinite(value) ? String(value) : value);
+
+/** Imports, and `run`(thread, threads): every step in turn, and a barrier after each. */
+function defineRun(code: Code, steps: readonly Emitted[]): void {
+  const { m } = code;
+  const importAddress = (module: string, name: string): void => m.addGlobalImport(module === 'arena' ? name : `${module}.${name}`, module, name, binaryen.i32);
+  for (const name of ['control', 'zeros', 'scratch', 'stride']) importAddress('arena', name);
+  for (const id of new Set(steps.flatMap((step) => [...step.reads, step.output.id]))) importAddress('buffer', id);
+  const address = (id: string): number => m.global.get(id, binaryen.i32);
+  defineBarrier(code);
+  define(code, 'run', 2, (_, [thread, threads]) => {
+    if (!thread || !threads) throw new Error('arity');
+    const head = (): number[] => [
+      thread.get(),
+      threads.get(),
+      m.i32.add(address('scratch'), m.i32.mul(thread.get(), address('stride'))),
+      address('zeros'),
+    ];
+    return steps.flatMap(({ kernel, output, reads }) => [
+      m.call(kernel, [...head().slice(0, HEAD.length), ...[output.id, ...reads].map((id) => address(`buffer.${id}`))], binaryen.none),
+      m.call('barrier', [threads.get()], binaryen.none),
+    ]);
+  });
+  m.addFunctionExport('run', 'run');
+}

@@ -1,0 +1,249 @@
+// A blocked matrix product over packed panels, the engine of every contraction: a register tile, a panel of the right operand in the first cache, a block of the
+// left one in the second (Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", 2008).
+
+import { define } from './code.ts';
+import type { Code, Fn, Local, Ref } from './code.ts';
+import { pack } from './operand.ts';
+import type { Operand } from './operand.ts';
+
+/** out[g, m, n] = sum over depth of left[g, m, depth] * right[g, depth, n]. Strides in elements. */
+export interface Product {
+  readonly groups: number;
+  readonly rows: number;
+  readonly columns: number;
+  readonly depth: number;
+  readonly left: Operand;
+  readonly right: Operand;
+  readonly outStride: number;
+  readonly outGroupStride: number;
+}
+
+export interface Blocking {
+  /** The register tile: rows, and columns as a multiple of 4. Eight accumulators of four lanes hide the latency of the multiply-add. */
+  readonly tileRows: number;
+  readonly tileColumns: number;
+  /** How much of the depth, the rows and the columns one block takes. */
+  readonly depth: number;
+  readonly rows: number;
+  readonly columns: number;
+}
+
+const ceilTo = (value: number, step: number): number => Math.ceil(value / step) * step;
+/** The largest even share of `total`, at most about `most`, that is a multiple of `step`. */
+const share = (total: number, most: number, step: number): number => Math.min(ceilTo(total, step), ceilTo(Math.ceil(total / Math.ceil(total / most)), step));
+
+/** Blocks for a first cache of 32 KiB and a second of 512 KiB, and enough of them for every thread to get its part. */
+export function blockingOf(product: Product): Blocking {
+  const tileRows = product.columns <= 8 ? 4 : 2;
+  const tileColumns = product.columns <= 8 ? 8 : 16;
+  const depth = share(product.depth, 256, 4);
+  const columns = share(product.columns, 512, tileColumns);
+  const elsewhere = product.groups * Math.ceil(product.columns / columns);
+  const rows = share(product.rows, Math.max(16, Math.min(96, Math.ceil((product.rows * elsewhere) / 24))), tileRows);
+  return { tileRows, tileColumns, depth, rows, columns };
+}
+
+/** Bytes of the right operand once packed. */
+export const packedBytes = (product: Product, blocking: Blocking): number =>
+  product.groups * ceilTo(product.columns, blocking.tileColumns) * product.depth * 4;
+
+/** Odd multiples of a cache line between panels, so that they do not meet in one set of the cache. */
+const panelBytes = (blocking: Blocking): number => ceilTo(blocking.depth * blocking.tileRows * 4, 128) + 64;
+
+/** Bytes of scratch that each thread needs. */
+export const scratchBytes = (blocking: Blocking): number => Math.ceil(blocking.rows / blocking.tileRows) * panelBytes(blocking);
+
+/** What is stored of a sum: four lanes at (row, column) of a group. Both are counted from the group's start. */
+export type Store = (fn: Fn, value: Ref, row: Local, column: Ref, group: Local) => Ref;
+
+/** Parameters that every kernel begins with. */
+export const HEAD = ['thread', 'threads', 'scratch', 'zeros'] as const;
+
+/** This thread's units of `count`: from a to b. */
+export function threadShare(fn: Fn, thread: Local, threads: Local, count: number): { first: Local; end: Local; statements: Ref[] } {
+  const { m, c } = fn.code;
+  const [first, end] = [fn.i32(), fn.i32()];
+  const bound = (index: Ref): Ref => m.i32.div_u(m.i32.mul(index, c(count)), threads.get());
+  return { first, end, statements: [first.set(bound(thread.get())), end.set(bound(m.i32.add(thread.get(), c(1))))] };
+}
+
+/** Defines `name`(head, packed, right): packs the right operand into panels, each [depth, tileColumns]. */
+export function definePack(code: Code, name: string, product: Product, blocking: Blocking): void {
+  const { m, c } = code;
+  const panels = Math.ceil(product.columns / blocking.tileColumns);
+  const bytes = product.depth * blocking.tileColumns * 4;
+  define(code, name, HEAD.length + 2, (fn, [thread, threads, , zeros, packed, right]) => {
+    if (!thread || !threads || !zeros || !packed || !right) throw new Error('arity');
+    const share = threadShare(fn, thread, threads, product.groups * panels);
+    const [group, column, count, base, to] = [fn.i32(), fn.i32(), fn.i32(), fn.i32(), fn.i32()];
+    return [
+      ...share.statements,
+      fn.loop(share.first.get(), share.end.get, 1, (unit) => [
+        group.set(m.i32.div_u(unit.get(), c(panels))),
+        column.set(m.i32.mul(m.i32.rem_u(unit.get(), c(panels)), c(blocking.tileColumns))),
+        count.set(least(fn, c(blocking.tileColumns), () => m.i32.sub(c(product.columns), column.get()))),
+        base.set(m.i32.add(right.get(), m.i32.mul(group.get(), c(product.right.groupStride * 4)))),
+        to.set(m.i32.add(packed.get(), m.i32.mul(unit.get(), c(bytes)))),
+        pack(fn, product.right, blocking.tileColumns, {
+          base,
+          zeros,
+          to,
+          from: column.get,
+          count: count.get,
+          depthFrom: () => c(0),
+          depthCount: () => c(product.depth),
+          panelBytes: () => c(bytes),
+        }),
+      ]),
+    ];
+  });
+}
+
+/** The smaller of a constant and a value (signed). */
+const least = ({ code: { m } }: Fn, a: Ref, b: () => Ref): Ref => m.select(m.i32.lt_s(a, b()), m.copyExpression(a), b());
+
+/** Defines `name`(head, out, left, packed, ...more): the product, `store` applied to every sum before it is written. */
+export function defineProduct(code: Code, name: string, product: Product, blocking: Blocking, store: Store, more = 0): void {
+  const { m, c } = code;
+  const rowBlocks = Math.ceil(product.rows / blocking.rows);
+  const columnBlocks = Math.ceil(product.columns / blocking.columns);
+  const depthBlocks = Math.ceil(product.depth / blocking.depth);
+  const { tileRows, tileColumns } = blocking;
+  const panelColumns = Math.ceil(product.columns / tileColumns);
+  define(code, name, HEAD.length + 3 + more, (fn, [thread, threads, scratch, zeros, out, left, packed]) => {
+    if (!thread || !threads || !scratch || !zeros || !out || !left || !packed) throw new Error('arity');
+    const share = threadShare(fn, thread, threads, product.groups * rowBlocks * columnBlocks);
+    const [group, row, rows, columnEnd, depth] = [fn.i32(), fn.i32(), fn.i32(), fn.i32(), fn.i32()];
+    const [base, panel, target] = [fn.i32(), fn.i32(), fn.i32()];
+    const scalar = (index: Ref, by: number): Ref => m.i32.mul(index, c(by));
+    const tile = (column: Local, rowInBlock: Local, from: Local): Ref[] => [
+      target.set(
+        m.i32.add(
+          m.i32.add(out.get(), scalar(group.get(), product.outGroupStride * 4)),
+          m.i32.add(scalar(m.i32.add(row.get(), rowInBlock.get()), product.outStride * 4), scalar(column.get(), 4)),
+        ),
+      ),
+      ...microKernel(fn, product, blocking, { scratch, rowInBlock, panel, depth, depthFrom: from, target, row, rows, column, group, store }),
+    ];
+    const columnLoop = (unit: Local, from: Local): Ref =>
+      fn.loop(scalar(m.i32.rem_u(m.i32.div_u(unit.get(), c(rowBlocks)), c(columnBlocks)), blocking.columns), columnEnd.get, tileColumns, (column) => [
+        panel.set(
+          m.i32.add(
+            packed.get(),
+            scalar(
+              m.i32.add(scalar(m.i32.add(scalar(group.get(), panelColumns), m.i32.div_u(column.get(), c(tileColumns))), product.depth), from.get()),
+              tileColumns * 4,
+            ),
+          ),
+        ),
+        fn.loop(c(0), rows.get, tileRows, (rowInBlock) => tile(column, rowInBlock, from)),
+      ]);
+    return [
+      ...share.statements,
+      fn.loop(share.first.get(), share.end.get, 1, (unit) => [
+        group.set(m.i32.div_u(unit.get(), c(rowBlocks * columnBlocks))),
+        row.set(scalar(m.i32.rem_u(unit.get(), c(rowBlocks)), blocking.rows)),
+        rows.set(least(fn, c(blocking.rows), () => m.i32.sub(c(product.rows), row.get()))),
+        columnEnd.set(scalar(m.i32.rem_u(m.i32.div_u(unit.get(), c(rowBlocks)), c(columnBlocks)), blocking.columns)),
+        columnEnd.set(m.i32.add(columnEnd.get(), c(blocking.columns))),
+        columnEnd.set(least(fn, c(product.columns), columnEnd.get)),
+        base.set(m.i32.add(left.get(), scalar(group.get(), product.left.groupStride * 4))),
+        fn.loop(c(0), () => c(depthBlocks * blocking.depth), blocking.depth, (from) => [
+          depth.set(least(fn, c(blocking.depth), () => m.i32.sub(c(product.depth), from.get()))),
+          pack(fn, product.left, tileRows, {
+            base,
+            zeros,
+            to: scratch,
+            from: row.get,
+            count: rows.get,
+            depthFrom: from.get,
+            depthCount: depth.get,
+            panelBytes: () => c(panelBytes(blocking)),
+          }),
+          columnLoop(unit, from),
+        ]),
+      ]),
+    ];
+  });
+}
+
+interface Tile {
+  readonly scratch: Local;
+  /** The tile's first row, counted in the block. */
+  readonly rowInBlock: Local;
+  /** The right operand's panel, at this depth block. */
+  readonly panel: Local;
+  readonly depth: Local;
+  readonly depthFrom: Local;
+  /** Where the tile's first number is stored. */
+  readonly target: Local;
+  /** The block's first row, and how many it has. */
+  readonly row: Local;
+  readonly rows: Local;
+  readonly column: Local;
+  readonly group: Local;
+  readonly store: Store;
+}
+
+/** One register tile over one depth block: sums begin at zero, or at what the blocks before have stored. */
+function microKernel(fn: Fn, product: Product, blocking: Blocking, tile: Tile): Ref[] {
+  const { m, c } = fn.code;
+  const { tileRows, tileColumns } = blocking;
+  const vectors = tileColumns / 4;
+  const sums = Array.from({ length: tileRows }, () => Array.from({ length: vectors }, () => fn.v128()));
+  const each = (visit: (sum: Local, r: number, v: number) => Ref): Ref[] => sums.flatMap((line, r) => line.map((sum, v) => visit(sum, r, v)));
+  const [a, b, end] = [fn.i32(), fn.i32(), fn.i32()];
+  const lineBytes = product.outStride * 4;
+  const isFirst = (): Ref => m.i32.eqz(tile.depthFrom.get());
+  const isLast = (): Ref => m.i32.ge_s(m.i32.add(tile.depthFrom.get(), tile.depth.get()), c(product.depth));
+  const rowsLeft = (): Ref => m.i32.sub(tile.rows.get(), tile.rowInBlock.get());
+  const columnsLeft = (): Ref => m.i32.sub(c(product.columns), tile.column.get());
+  const whole = (): Ref => m.i32.and(m.i32.ge_s(rowsLeft(), c(tileRows)), m.i32.ge_s(columnsLeft(), c(tileColumns)));
+  const exists = (r: number, v: number): Ref => m.i32.and(m.i32.gt_s(rowsLeft(), c(r)), m.i32.gt_s(columnsLeft(), c(v * 4)));
+  const place = (r: number, v: number): number => r * lineBytes + v * 16;
+  const read = (sum: Local, r: number, v: number): Ref => sum.set(m.v128.load(place(r, v), 4, tile.target.get()));
+
+  const currentRow = fn.i32();
+  const finished = (sum: Local, r: number, v: number): Ref =>
+    fn.block([
+      currentRow.set(m.i32.add(m.i32.add(tile.row.get(), tile.rowInBlock.get()), c(r))),
+      sum.set(tile.store(fn, sum.get(), currentRow, m.i32.add(tile.column.get(), c(v * 4)), tile.group)),
+    ]);
+  const write = (sum: Local, r: number, v: number): Ref => m.v128.store(place(r, v), 4, tile.target.get(), sum.get());
+  const lane = (sum: Local, r: number, v: number, l: number): Ref => m.v128.store32_lane(place(r, v) + l * 4, 4, l, tile.target.get(), sum.get());
+  const writePart = (sum: Local, r: number, v: number): Ref =>
+    m.if(
+      exists(r, v),
+      m.if(
+        m.i32.ge_s(columnsLeft(), c(v * 4 + 4)),
+        write(sum, r, v),
+        fn.block([0, 1, 2].map((l) => m.if(m.i32.gt_s(columnsLeft(), c(v * 4 + l)), lane(sum, r, v, l)))),
+      ),
+    );
+
+  const bVectors = Array.from({ length: vectors }, () => fn.v128());
+  const splat = fn.v128();
+  const label = fn.label();
+  const step = fn.block([
+    ...bVectors.map((vector, v) => vector.set(m.v128.load(v * 16, 4, b.get()))),
+    ...sums.flatMap((line, r) => [
+      splat.set(m.v128.load32_splat(r * 4, 4, a.get())),
+      ...line.map((sum, v) => sum.set(fn.code.madd(splat.get(), (bVectors[v] as Local).get(), sum.get()))),
+    ]),
+    b.set(m.i32.add(b.get(), c(tileColumns * 4))),
+    m.br(label, m.i32.lt_u(a.tee(m.i32.add(a.get(), c(tileRows * 4))), end.get())),
+  ]);
+  return [
+    a.set(m.i32.add(tile.scratch.get(), m.i32.mul(m.i32.div_u(tile.rowInBlock.get(), c(tileRows)), c(panelBytes(blocking))))),
+    b.set(tile.panel.get()),
+    end.set(m.i32.add(a.get(), m.i32.mul(tile.depth.get(), c(tileRows * 4)))),
+    m.if(
+      isFirst(),
+      fn.block(each((sum) => sum.set(fn.code.v(0)))),
+      m.if(whole(), fn.block(each(read)), fn.block(each((sum, r, v) => m.if(exists(r, v), read(sum, r, v), sum.set(fn.code.v(0)))))),
+    ),
+    m.loop(label, step),
+    m.if(isLast(), fn.block(each(finished))),
+    m.if(whole(), fn.block(each(write)), fn.block(each(writePart))),
+  ];
+}

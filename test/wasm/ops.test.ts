@@ -1,0 +1,192 @@
+// Every operation on the wasm backend against the evaluator: odd sizes, strides, dilation, groups, broadcasting, tiny and empty-edged shapes.
+
+import { describe, expect, it } from 'vitest';
+import { OP_KINDS } from '../../compiler/2-graph/ops.ts';
+import { computes } from '../../compiler/4-kernels/evaluate.ts';
+import { uniforms } from '../../runtime/random.ts';
+import { describeCase, errorsOf, op } from './harness.ts';
+import type { Case } from './harness.ts';
+
+const none = {};
+const wide = (shape: readonly number[], low: number, high: number) => ({ shape, low, high });
+const positive = (shape: readonly number[]) => ({ shape, low: 0.01, high: 5 });
+
+const unary = (['identity', 'stop_gradient', 'neg', 'abs', 'sign', 'floor', 'exp', 'expm1', 'square', 'cos', 'tanh', 'sigmoid', 'softplus', 'relu', 'gelu', 'silu'] as const).flatMap((kind) => [
+  op(kind, none, wide([3, 37], -6, 6)),
+  op(kind, none, wide([1], -0.01, 0.01)),
+  op(kind, none, wide([2, 2, 3, 16], -1e-3, 1e-3)),
+]);
+
+const pairs: readonly (readonly [readonly number[], readonly number[]])[] = [
+  [[5, 7], [5, 7]],
+  [[2, 3, 4, 8], [8]],
+  [[2, 3, 4, 5], [3, 1, 5]],
+  [[1, 6], [5, 1]],
+  [[], [3, 3]],
+  [[2, 1, 1, 12], [2, 5, 5, 12]],
+];
+const binary = (['add', 'sub', 'mul', 'minimum', 'maximum', 'greater', 'equal'] as const).flatMap((kind) => pairs.map(([a, b]) => op(kind, none, a, b)));
+
+const elementwise: Case[] = [
+  ...unary,
+  ...binary,
+  ...pairs.map(([a, b]) => op('div', none, a, positive(b))),
+  op('log', none, positive([3, 17])),
+  op('sqrt', none, positive([3, 17])),
+  op('leaky_relu', { slope: 0.1 }, [5, 9]),
+  op('elu', { alpha: 1 }, wide([4, 33], -5, 5)),
+  op('elu', { alpha: 0.7 }, wide([2, 2, 2, 5], -5, 5)),
+  op('relu_grad', none, [3, 11], [3, 11]),
+  op('leaky_relu_grad', { slope: 0.2 }, [3, 11], [3, 11]),
+  op('elu_grad', { alpha: 1.5 }, [3, 11], [3, 11]),
+  op('gelu_grad', none, wide([3, 11], -4, 4), [3, 11]),
+  op('silu_grad', none, wide([3, 11], -4, 4), [3, 11]),
+  op('tanh_grad', none, [3, 11], [3, 11]),
+  op('sigmoid_grad', none, [3, 11], [3, 11]),
+  op('select', none, wide([4, 6], 0, 1), [4, 6], [6]),
+];
+
+const reductions: Case[] = (['reduce_sum', 'reduce_mean', 'reduce_max'] as const).flatMap((kind) => [
+  op(kind, { axes: [0], keep: false }, [7, 5]),
+  op(kind, { axes: [1], keep: true }, [7, 5]),
+  op(kind, { axes: [0, 1, 2], keep: false }, [2, 9, 8, 13]),
+  op(kind, { axes: [0, 1, 2], keep: true }, [3, 5, 4, 32]),
+  op(kind, { axes: [3], keep: true }, [2, 3, 4, 19]),
+  op(kind, { axes: [0, 1], keep: false }, [65, 70]),
+  op(kind, { axes: [0, 2], keep: false }, [3, 6, 5, 3]),
+]);
+
+const movement: Case[] = [
+  op('reshape', { shape: [6, 4] }, [2, 3, 4]),
+  op('broadcast', { shape: [4, 3, 5] }, [3, 1]),
+  op('broadcast', { shape: [2, 2, 2, 20] }, []),
+  op('transpose', { perm: [1, 0] }, [7, 9]),
+  op('transpose', { perm: [0, 3, 1, 2] }, [2, 3, 5, 8]),
+  op('transpose', { perm: [2, 0, 1, 3] }, [2, 3, 5, 8]),
+  op('slice', { axis: 3, start: 2, size: 5 }, [2, 3, 2, 9]),
+  op('slice', { axis: 1, start: 1, size: 1 }, [2, 3, 2, 9]),
+  op('pad', { axis: 3, before: 3, after: 2 }, [2, 3, 2, 9]),
+  op('pad', { axis: 1, before: 0, after: 2 }, [2, 3, 2, 8]),
+  op('concat', { axis: 3 }, [2, 2, 2, 16], [2, 2, 2, 5], [2, 2, 2, 1]),
+  op('concat', { axis: 0 }, [2, 3], [4, 3]),
+  op('concat', { axis: 1 }, ...Array.from({ length: 9 }, (_, i) => [2, i + 1, 4])),
+  op('upsample', { k: 2 }, [2, 3, 4, 5]),
+  op('upsample', { k: 3 }, [1, 2, 2, 8]),
+];
+
+const pooling: Case[] = [[2, 2, [3, 8, 8, 16]], [3, 3, [2, 7, 8, 5]], [2, 2, [1, 5, 3, 3]]].flatMap(([k, , shape]) => {
+  const [n, h, w, c] = shape as [number, number, number, number];
+  const size = k as number;
+  const pooled = [n, Math.floor(h / size), Math.floor(w / size), c];
+  return [op('avgpool', { k: size }, [n, h, w, c]), op('maxpool', { k: size }, [n, h, w, c]), op('maxpool_grad', { k: size }, [n, h, w, c], pooled)];
+});
+
+const classifiers: Case[] = [[5, 10], [1, 3], [33, 7]].flatMap(([rows = 1, classes = 1]) => {
+  const logits = wide([rows, classes], -8, 8);
+  const labels = { shape: [rows], classes };
+  return [
+    op('softmax', none, logits),
+    op('log_softmax', none, logits),
+    op('softmax_cross_entropy', { label_smoothing: 0 }, logits, labels),
+    op('softmax_cross_entropy', { label_smoothing: 0.1 }, logits, labels),
+    op('softmax_cross_entropy_grad', { label_smoothing: 0 }, logits, labels, []),
+    op('softmax_cross_entropy_grad', { label_smoothing: 0.1 }, logits, labels, []),
+    op('count_correct', none, logits, labels),
+  ];
+});
+
+interface Convolution {
+  readonly n: number;
+  readonly h: number;
+  readonly w: number;
+  readonly inputs: number;
+  readonly outputs: number;
+  readonly k: number;
+  readonly stride?: number;
+  readonly dilation?: number;
+  readonly groups?: number;
+  readonly pad?: 'same' | 'valid';
+}
+
+/** A convolution with both its adjoints. */
+function convolution({ n, h, w, inputs, outputs, k, stride = 1, dilation = 1, groups = 1, pad = 'same' }: Convolution): Case[] {
+  const span = (k - 1) * dilation + 1;
+  const size = (length: number): number => (pad === 'same' ? Math.ceil(length / stride) : Math.floor((length - span) / stride) + 1);
+  const attrs = { stride, dilation, groups, pad };
+  const [x, filter, y] = [[n, h, w, inputs], [k, k, inputs / groups, outputs], [n, size(h), size(w), outputs]];
+  return [op('conv2d', attrs, x, filter), op('conv2d_input_grad', { ...attrs, size: [h, w] }, y, filter), op('conv2d_filter_grad', { ...attrs, k }, x, y)];
+}
+
+const convolutions: Case[] = [
+  { n: 2, h: 8, w: 8, inputs: 16, outputs: 32, k: 3 },
+  { n: 2, h: 9, w: 7, inputs: 3, outputs: 20, k: 3 },
+  { n: 1, h: 5, w: 6, inputs: 7, outputs: 5, k: 5 },
+  { n: 3, h: 6, w: 6, inputs: 10, outputs: 10, k: 1 },
+  { n: 2, h: 7, w: 7, inputs: 8, outputs: 12, k: 3, stride: 2 },
+  { n: 2, h: 11, w: 10, inputs: 6, outputs: 9, k: 3, stride: 3, pad: 'valid' },
+  { n: 1, h: 12, w: 11, inputs: 4, outputs: 8, k: 3, dilation: 2 },
+  { n: 2, h: 10, w: 10, inputs: 12, outputs: 18, k: 3, groups: 3 },
+  { n: 2, h: 6, w: 5, inputs: 8, outputs: 8, k: 3, groups: 8 },
+  { n: 2, h: 6, w: 5, inputs: 6, outputs: 12, k: 3, groups: 6, stride: 2 },
+  { n: 2, h: 1, w: 1, inputs: 24, outputs: 17, k: 3 },
+  { n: 1, h: 2, w: 2, inputs: 5, outputs: 4, k: 3 },
+  { n: 2, h: 8, w: 8, inputs: 5, outputs: 6, k: 1, stride: 2 },
+  { n: 2, h: 4, w: 4, inputs: 2, outputs: 300, k: 1 },
+  { n: 2, h: 4, w: 4, inputs: 300, outputs: 2, k: 3 },
+].flatMap((each) => convolution(each as Convolution));
+
+const products: Case[] = [[1, 64, 10], [5, 7, 3], [33, 300, 41], [64, 16, 16], [4, 4, 600], [130, 5, 9]].flatMap(([rows = 1, depth = 1, columns = 1]) =>
+  [false, true].flatMap((transpose_a) =>
+    [false, true].flatMap((transpose_b) => {
+      const a = transpose_a ? [depth, rows] : [rows, depth];
+      const b = transpose_b ? [columns, depth] : [depth, columns];
+      return [
+        op('matmul', { transpose_a, transpose_b }, a, b),
+        op('matmul', { transpose_a, transpose_b }, [2, ...a], b),
+        op('matmul', { transpose_a, transpose_b }, [2, 2, ...a], [2, 2, ...b]),
+      ];
+    }),
+  ),
+);
+
+/** Convolutions of sizes drawn from a seed. */
+function randomConvolutions(count: number, seed: number): Case[] {
+  const next = uniforms(seed);
+  const draw = (low: number, high: number): number => low + Math.floor(next() * (high - low + 1));
+  return Array.from({ length: count }, () => {
+    const [groups, k, dilation] = [draw(1, 3), draw(1, 4), draw(1, 2)];
+    const least = (k - 1) * dilation + 1;
+    return convolution({
+      n: draw(1, 3), h: draw(least, least + 7), w: draw(least, least + 7), inputs: groups * draw(1, 9), outputs: groups * draw(1, 19),
+      k, stride: draw(1, 3), dilation, groups, pad: next() < 0.5 ? 'same' : 'valid',
+    });
+  }).flat();
+}
+
+const all: Readonly<Record<string, readonly Case[]>> = { elementwise, reductions, movement, pooling, classifiers, convolutions, products };
+
+describe('the wasm backend', () => {
+  for (const [name, cases] of Object.entries(all)) {
+    it(`computes ${name} as the evaluator does`, async () => {
+      const errors = await errorsOf(cases);
+      expect(errors.flatMap((error, i) => (error < 1e-5 ? [] : [`${describeCase(cases[i] as Case)}: ${error}`]))).toEqual([]);
+    });
+  }
+
+  it('computes convolutions of random sizes', async () => {
+    const cases = randomConvolutions(25, 7);
+    const errors = await errorsOf(cases);
+    expect(errors.flatMap((error, i) => (error < 1e-5 ? [] : [`${describeCase(cases[i] as Case)}: ${error}`]))).toEqual([]);
+  });
+
+  it('needs no relaxed SIMD', async () => {
+    const cases = [...convolutions.slice(0, 12), ...elementwise.slice(0, 60)];
+    const errors = await errorsOf(cases, { relaxed: false });
+    expect(Math.max(...errors)).toBeLessThan(1e-5);
+  });
+
+  it('is tested on every operation that computes', () => {
+    const tested = new Set(Object.values(all).flatMap((cases) => cases.map((each) => each.kind)));
+    expect(OP_KINDS.filter((kind) => computes(kind) && !tested.has(kind))).toEqual([]);
+  });
+});
