@@ -41,7 +41,8 @@ function atom(c: Context, expr: Exclude<Expr, Flow | Binary>): Value {
   spend(c, expr.loc);
   switch (expr.kind) {
     case 'number':
-      return { kind: 'number', value: expr.value };
+      // What nests too deeply is cut out by the parser and stands as no number.
+      return Number.isNaN(expr.value) ? POISON : { kind: 'number', value: expr.value };
     case 'name':
       return nameValue(c, expr);
     case 'index':
