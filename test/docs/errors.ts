@@ -1,0 +1,109 @@
+// The error index: every code of the table with an example that gives it, and the diagnostic as `zz check` shows it.
+
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { checkNets } from '../../cli/check-nets.ts';
+import { diskReader } from '../../cli/source.ts';
+import { buildNet, loadProgram } from '../../compiler/2-graph/build.ts';
+import type { Program } from '../../compiler/2-graph/build.ts';
+import { CODES, renderDiagnostic } from '../../compiler/diagnostics.ts';
+import type { Code, CodeInfo, Diagnostic } from '../../compiler/diagnostics.ts';
+import { fenced } from './markdown.ts';
+
+export const ROOT = join(import.meta.dirname, '../..');
+const FOLDER = 'dsl-examples/errors';
+
+export interface Example {
+  readonly code: Code;
+  /** What the input is, where the source does not say it all. */
+  readonly input?: string;
+  /** The source as it is shown; nothing for one that cannot be. */
+  readonly source?: string;
+  readonly diagnostics: readonly Diagnostic[];
+  readonly rendered: string;
+}
+
+const io = (cwd: string) => ({ stdin: (async function* () { yield ''; })(), stdout: { write: () => true }, stderr: { write: () => true }, env: {}, cwd, onInterrupt: () => () => undefined });
+
+const render = (program: Program, diagnostics: readonly Diagnostic[]): string => {
+  const texts = new Map(program.files.map(({ source }) => [source.file, source.text]));
+  return diagnostics.map((each) => renderDiagnostic(each, (file) => texts.get(file))).join('\n');
+};
+
+/** Characters that a page cannot hold, as the signs that stand for them; very long runs of one are cut. */
+const visible = (source: string): string => source.replaceAll('\0', '␀').replace(/(.)\1{99,}/g, (_, c: string) => `${c.repeat(20)}…${c.repeat(20)}`);
+
+/** The file of dsl-examples/errors for a code. */
+async function fileExample(code: Code, file: string): Promise<Example> {
+  const path = `${FOLDER}/${file}`;
+  const program = loadProgram(path, await diskReader(io(ROOT)));
+  const diagnostics = checkNets(program);
+  const source = readFileSync(join(ROOT, path), 'utf8');
+  return { code, input: `\`${path}\``, source: visible(source), diagnostics, rendered: render(program, diagnostics) };
+}
+
+interface Made {
+  readonly code: Code;
+  readonly input: string;
+  readonly shown?: string;
+  readonly write?: (folder: string) => void;
+  /** Otherwise what `zz check` finds. */
+  readonly diagnose?: (program: Program) => readonly Diagnostic[];
+}
+
+const TWO_NETS = 'net First { input x: [4] output x }\nnet Second { input x: [4] output x }\n';
+
+/** Mistakes that are not in the text of one file. */
+const MADE: readonly Made[] = [
+  { code: 'ZZ1006', input: 'A file in ISO 8859-1, with the byte 0xE9 for é.', write: (folder) => writeFileSync(join(folder, 'net.zz'), Buffer.from('// r\xe9seau\nnet A { }\n', 'latin1')) },
+  { code: 'ZZ1007', input: 'A file of 5 MiB.', write: (folder) => writeFileSync(join(folder, 'net.zz'), '#'.repeat(5 * 2 ** 20)) },
+  { code: 'ZZ1008', input: 'The name of a file that does not exist: `zz check net.zz`.' },
+  { code: 'ZZ1008', input: 'A folder of that name.', write: (folder) => mkdirSync(join(folder, 'net.zz')) },
+  {
+    code: 'ZZ2013',
+    input: '`zz ir net.zz`, which takes one net, with this file:',
+    shown: TWO_NETS,
+    write: (folder) => writeFileSync(join(folder, 'net.zz'), TWO_NETS),
+    diagnose: (program) => buildNet(program, undefined, { mode: 'train' }).diagnostics,
+  },
+];
+
+async function madeExample({ code, input, shown, write, diagnose }: Made): Promise<Example> {
+  const folder = mkdtempSync(join(tmpdir(), 'zz-errors-'));
+  try {
+    write?.(folder);
+    const program = loadProgram('net.zz', await diskReader(io(folder)));
+    const diagnostics = diagnose ? diagnose(program) : checkNets(program);
+    return { code, input, ...(shown !== undefined && { source: shown }), diagnostics, rendered: render(program, diagnostics) };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** Examples of every code, in the order of the table. */
+export async function errorExamples(): Promise<Example[]> {
+  const files = readdirSync(join(ROOT, FOLDER)).filter((file) => file.endsWith('.zz')).sort();
+  const examples = (Object.keys(CODES) as Code[]).flatMap((code) => [
+    ...files.filter((file) => file.startsWith(code.toLowerCase())).map((file) => fileExample(code, file)),
+    ...MADE.filter((made) => made.code === code).map(madeExample),
+  ]);
+  return Promise.all(examples);
+}
+
+const PARTS = { ZZ1: 'Lexical and syntax', ZZ2: 'Names and types', ZZ3: 'Shapes', ZZ4: 'Topology and routes', ZZ5: 'Training settings' };
+
+export async function errorIndex(): Promise<string> {
+  const examples = await errorExamples();
+  const codes = Object.entries(CODES) as [Code, CodeInfo][];
+  const show = ({ input, source, rendered }: Example): string => [input, source === undefined ? undefined : fenced('zz-error', source), fenced('text', rendered)].filter((part) => part !== undefined).join('\n\n');
+  return Object.entries(PARTS)
+    .map(([prefix, title]) => {
+      const own = codes.filter(([code]) => code.startsWith(prefix)).map(([code, { severity, title: what, help }]) => {
+        const shown = examples.filter((example) => example.code === code).map(show);
+        return [`### ${code}: ${what}`, severity === 'error' ? help : `A ${severity}. ${help}`, ...shown].join('\n\n');
+      });
+      return [`## ${title}`, ...own].join('\n\n');
+    })
+    .join('\n\n');
+}

@@ -1,0 +1,56 @@
+// The generated regions of the pages in docs/: what writes each of them.
+
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Tags } from '../../compiler/2-graph/graph.ts';
+import { DUMPS } from './dumps.ts';
+import { errorIndex, ROOT } from './errors.ts';
+import { code, regionNames, table, withRegions } from './markdown.ts';
+import { supportMatrix, withoutGradient } from './matrix.ts';
+import { functionTables, opTables, optimizerTable, passTable, settingTable, viewTable } from './tables.ts';
+
+const TAGS: { readonly [N in keyof Tags]-?: string } = {
+  stream: 'the stream it belongs to',
+  step: 'the step of a streams block, from 0',
+  stage: 'the stage of a twin block, from 0',
+  name: 'its name in the source',
+  phase: '`backward` or `update`; without it the value is of the forward pass',
+  kernel: 'the kernel that computes it, once values are fused',
+  note: 'why it was kept apart from a neighbour',
+  at: 'the arena and byte offset where it lies, once memory is planned',
+};
+
+const REGIONS: Readonly<Record<string, () => string | Promise<string>>> = {
+  ...DUMPS,
+  errors: errorIndex,
+  functions: functionTables,
+  views: viewTable,
+  settings: settingTable,
+  optimizers: optimizerTable,
+  ops: opTables,
+  passes: passTable,
+  tags: () => table(['tag', 'what it says'], Object.entries(TAGS).map(([name, what]) => [code(name), what])),
+  support: supportMatrix,
+  'no-gradient': withoutGradient,
+};
+
+export const DOCS = join(ROOT, 'docs');
+
+/** The pages of docs/, and the README. */
+export const PAGES: readonly string[] = ['README.md', ...readdirSync(DOCS).filter((file) => file.endsWith('.md')).sort().map((file) => `docs/${file}`)];
+
+export const readPage = (page: string): string => readFileSync(join(ROOT, page), 'utf8');
+
+/** A page as it should be. Throws where it names a region that nothing writes. */
+export async function generated(page: string): Promise<string> {
+  const text = readPage(page);
+  const texts = new Map<string, string>();
+  for (const name of regionNames(text)) {
+    const write = REGIONS[name];
+    if (!write) throw new Error(`${page}: nothing writes the region ${name}`);
+    texts.set(name, await write());
+  }
+  return withRegions(text, texts);
+}
+
+export const REGION_NAMES: readonly string[] = Object.keys(REGIONS);
