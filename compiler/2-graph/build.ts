@@ -132,7 +132,7 @@ function makeGraph(c: Context, net: Net, found: readonly Diagnostic[]): Graph {
   const routes = c.mode === 'train' && !hasErrors(found.filter(({ code }) => code !== 'ZZ2015')) ? buildRoutes(c, loss) : [];
   const classifier = addClassifier(c, loss);
   const outputs = draft.outputs.flatMap(({ name, value }) => (value.kind === 'tensor' ? [{ name: name.name, value: value.id }] : []));
-  const graph: Graph = {
+  const live = trim(c, {
     name: net.name.name,
     mode: c.mode,
     nodes: named(c.workshop.builder.nodes(), c.target.names),
@@ -145,10 +145,9 @@ function makeGraph(c: Context, net: Net, found: readonly Diagnostic[]): Graph {
     updates: [],
     views: [...c.workshop.views.values()],
     train,
-  };
-  const tidy = renumber(leavesFirst(trim(c, graph)));
-  if (!hasErrors(found)) unusedNames(c, net, trim(c, graph));
-  return tidy;
+  });
+  if (!hasErrors(found)) unusedNames(c, net, live);
+  return renumber(leavesFirst(live));
 }
 
 /** Reports what every net needs. */

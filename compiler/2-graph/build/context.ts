@@ -45,6 +45,8 @@ export interface Workshop {
   readonly backwards: { readonly c: Context; readonly block: Backward }[];
   /** Other nets that are used as functions. */
   readonly used: Set<Net>;
+  /** Names proposed for misspelt ones: in a file full of mistakes only the first are worth the search. */
+  suggested: number;
   work: number;
   nodes: number;
   salt: number;
@@ -62,6 +64,7 @@ export const createWorkshop = (): Workshop => ({
   logits: [],
   backwards: [],
   used: new Set(),
+  suggested: 0,
   work: 0,
   nodes: 0,
   salt: 0,

@@ -125,8 +125,15 @@ export function unknown(c: Context, { name, loc }: Ident): Value {
   if (c.library.cells.has(name)) return fail(c, 'ZZ2009', loc, `${name} is ${NOT_VALUES.cell}${name}`);
   const later = c.later?.get(name);
   if (later) return fail(c, 'ZZ2001', loc, `${name} is used before it is defined`, { related: [{ message: 'defined here', loc: later.loc }] });
-  const values = visible(c.scope).filter((entry) => isValue(entry.binding));
-  return fail(c, 'ZZ2001', loc, `nothing is called ${name} here`, suggestion(name, values.map((entry) => entry.name.name)));
+  return fail(c, 'ZZ2001', loc, `nothing is called ${name} here`, proposal(c, name, [], (entry) => isValue(entry.binding)));
+}
+
+const MAX_PROPOSALS = 100;
+
+/** The nearest of some names and of those in scope. */
+function proposal(c: Context, name: string, names: readonly string[], wanted: (entry: Entry) => boolean): { suggestion?: string } {
+  if (c.workshop.suggested++ >= MAX_PROPOSALS) return {};
+  return suggestion(name, [...names, ...visible(c.scope).filter(wanted).map((entry) => entry.name.name)]);
 }
 
 const isValue = (binding: Binding): boolean => binding.kind === 'value' || binding.kind === 'reading' || binding.kind === 'stream';
@@ -192,6 +199,6 @@ export function unknownCallee(c: Context, callee: Ident, entry?: Entry): Value {
   if (entry) return fail(c, 'ZZ2003', loc, `${name} is a value, not a function, a layer or a net`, { related: [{ message: 'defined here', loc: entry.name.loc }] });
   if (name === 'grad') return fail(c, 'ZZ2003', loc, 'grad stands in a backward block only');
   if (VIEW_NAMES.includes(name)) return fail(c, 'ZZ2003', loc, `${name} augments inputs: write view v = image -> ${name}(...)`);
-  const layers = visible(c.scope).filter((each) => each.binding.kind === 'layer');
-  return fail(c, 'ZZ2003', loc, `no function, layer or net is called ${name}`, suggestion(name, [...FUNCTION_NAMES, ...layers.map((each) => each.name.name), ...c.library.nets.keys()]));
+  const names = [...FUNCTION_NAMES, ...c.library.nets.keys()];
+  return fail(c, 'ZZ2003', loc, `no function, layer or net is called ${name}`, proposal(c, name, names, ({ binding }) => binding.kind === 'layer'));
 }
