@@ -6,7 +6,7 @@ import type { Model, TrainSettings } from '../compiler/5-emit/model.ts';
 import type { Session } from '../runtime/backend.ts';
 import { persistent, restore, type Checkpoint } from '../runtime/checkpoint.ts';
 import { limitSplit, type Dataset } from '../runtime/data/dataset.ts';
-import { evaluationBatch, makePlan, type Plan } from '../runtime/data/loader.ts';
+import { evaluationBatch, makePlan, stepsPerEpoch, type Plan } from '../runtime/data/loader.ts';
 import { openDataset } from '../runtime/data/open.ts';
 import { EVALUATE, EVALUATE_REST, programOf } from '../runtime/evaluate.ts';
 import { initialValues } from '../runtime/init.ts';
@@ -49,6 +49,7 @@ export async function openModel(io: Io, request: ModelRequest): Promise<OpenMode
   const dataset = await openData(io, request);
   const { batch, seed, normalize } = settings;
   const training = makePlan(dataset, { batch, seed, normalize, views: net.graph.views });
+  if (!evaluateOnly) stepsPerEpoch(dataset, training); // refuses a batch larger than the data before anything is compiled
   const size = evaluationBatch(training);
   const rest = dataset.test.count % size;
   const layout: Layout = {

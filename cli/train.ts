@@ -181,7 +181,7 @@ function finish(io: Io, { net, backend, device, batch, run, epochs }: Finished, 
     return;
   }
   const rows = epochs.map(({ epoch, train, test, imagesPerSecond: speed }) => [String(epoch), decimal(train.loss), percent(train.accuracy), decimal(test.loss), percent(test.accuracy), speed.toFixed(1)]);
-  print(io, `\n${table([['epoch', 'train loss', 'train accuracy', 'test loss', 'test accuracy', 'images/s'], ...rows])}\n`);
+  print(io, `\n${table([['epoch', 'train loss', 'train accuracy', 'test loss', 'test accuracy', 'images/s'], ...rows])}\n\n`);
   const score = last.test.accuracy === null ? `test loss ${decimal(last.test.loss)}` : `test accuracy ${percent(last.test.accuracy)}`;
   print(io, `done: ${net} on ${backend} (${device}), ${epochs.length} epochs, ${last.step} steps, ${imagesPerSecond.toFixed(1)} images/s, ${score}, run ${run}`);
 }
