@@ -1,10 +1,11 @@
 // The pages of docs/ against the tables and dumps that they are made from. UPDATE=1 writes them anew.
 
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { BACKENDS } from '../../cli/backends.ts';
 import { CODES } from '../../compiler/diagnostics.ts';
+import { parameterCount, programAt, sound } from '../build/helpers.ts';
 import { errorExamples, ROOT } from './errors.ts';
 import { regionNames } from './markdown.ts';
 import { COLUMNS, untested } from './matrix.ts';
@@ -37,6 +38,18 @@ const anchorsOf = (text: string): Set<string> =>
 
 it('every region stands in a page', () => {
   expect(PAGES.flatMap((page) => regionNames(readPage(page))).sort()).toEqual([...REGION_NAMES].sort());
+});
+
+describe('the five networks', () => {
+  const rows = [...readPage('docs/article.md').matchAll(/\[(case-[\w-]+)\.zz\].*\| ([\d,]+) \|$/gm)];
+
+  it('are all there', () => {
+    expect(rows.map(([, name]) => `${name}.zz`).sort()).toEqual(readdirSync(join(ROOT, 'dsl-examples')).filter((file) => file.startsWith('case-')).sort());
+  });
+
+  it.each(rows.map(([, name = '', weights = '']) => [name, weights] as const))('%s has %s weights', (name, weights) => {
+    expect(parameterCount(sound(programAt(`dsl-examples/${name}.zz`))).toLocaleString('en')).toBe(weights);
+  });
 });
 
 describe('the error index', async () => {
