@@ -144,7 +144,7 @@ function boundNesting(tokens: readonly IToken[], report: Reporter): IToken[] {
     if (isCloser(type)) depth = Math.max(0, depth - 1);
     if (isOpener(type) && depth === MAX_NESTING) {
       report('ZZ1005', spanOf(token), `more than ${MAX_NESTING} brackets inside each other`);
-      if (type !== LBrace && !is(kept.at(-1), Word)) kept.push({ ...token, image: '0', tokenType: Num, tokenTypeIdx: Num.tokenTypeIdx ?? 0 });
+      if (type !== LBrace && !is(kept.at(-1), Word)) kept.push({ ...token, image: '', tokenType: Num, tokenTypeIdx: Num.tokenTypeIdx ?? 0 });
     }
     const brace = type === LBrace || type === RBrace;
     if (depth < MAX_NESTING || (depth === MAX_NESTING && (brace || !(isOpener(type) || isCloser(type))))) kept.push(token);

@@ -160,7 +160,7 @@ export function assignRoles(tokens: readonly IToken[]): Misspelling[] {
     if (type === Net || type === Import) blocks = blocks.slice(0, 1);
     else if (RESERVED.has(type.name) || type === LetName) {
       const inner = (kind: Kind): boolean => kind !== 'net' && kind !== 'other' && kind !== 'file';
-      while (inner(top().kind) && !(type === LetName && top().kind === 'cell')) blocks.pop();
+      while (inner(top().kind) && !((type === LetName || type === LetWord) && top().kind === 'cell')) blocks.pop();
       top().nesting = 0;
     }
     const kind = type === Repeat ? top().kind : BLOCK_OF.get(type);

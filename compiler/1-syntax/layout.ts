@@ -1,0 +1,118 @@
+// Lays out documents on lines of a given width: text, places where a line may break, groups that break together or not at all (Wadler,
+// "A prettier printer", 2003), breaks that happen only where the next part does not fit, and comments, which always end their line.
+
+export type Doc = string | readonly Doc[] | Break | Indent | Group | Comment;
+
+interface Break {
+  readonly kind: 'break';
+  /** What stands there if the group does not break. A hard break has none. */
+  readonly flat?: string;
+  /** In a group that breaks, this break does only if this part does not fit on the line. */
+  readonly until?: Doc;
+}
+interface Indent {
+  readonly kind: 'indent';
+  readonly doc: Doc;
+}
+interface Group {
+  readonly kind: 'group';
+  readonly doc: Doc;
+  readonly forced: boolean;
+}
+interface Comment {
+  readonly kind: 'comment';
+  readonly text: string;
+  /** Alone on its line, not after something else. */
+  readonly own: boolean;
+}
+
+/** A space or a new line. */
+export const line: Doc = { kind: 'break', flat: ' ' };
+/** Nothing or a new line. */
+export const softline: Doc = { kind: 'break', flat: '' };
+/** Two spaces, between statements on one line, or a new line. */
+export const wide: Doc = { kind: 'break', flat: '  ' };
+export const hardline: Doc = { kind: 'break' };
+/** A space before a part, or a new line if the part does not fit. */
+export const before = (part: Doc): Doc => [{ kind: 'break', flat: ' ', until: part }, part];
+export const indent = (...doc: readonly Doc[]): Doc => ({ kind: 'indent', doc });
+/** Breaks where it does not fit on a line, or holds a hard break or a comment. */
+export const group = (...doc: readonly Doc[]): Doc => ({ kind: 'group', doc, forced: isForced(doc) });
+export const broken = (...doc: readonly Doc[]): Doc => ({ kind: 'group', doc, forced: true });
+export const comment = (text: string, own: boolean): Doc => ({ kind: 'comment', text, own });
+
+function isForced(doc: Doc): boolean {
+  if (typeof doc === 'string') return false;
+  if (isList(doc)) return doc.some(isForced);
+  if (doc.kind === 'indent') return isForced(doc.doc);
+  return doc.kind === 'comment' || (doc.kind === 'group' ? doc.forced : doc.flat === undefined);
+}
+
+const isList = (doc: Doc): doc is readonly Doc[] => Array.isArray(doc);
+
+interface Command {
+  readonly doc: Doc;
+  readonly depth: number;
+  readonly flat: boolean;
+}
+
+/** The text of a document, without spaces at line ends. Two spaces a level of indentation. */
+export function layout(doc: Doc, width: number): string {
+  const out: string[] = [];
+  const todo: Command[] = [{ doc, depth: 0, flat: false }];
+  let column = 0;
+  /** At the beginning of a line, and nothing written. */
+  let fresh = true;
+  /** A comment has been written: the line is over. */
+  let over = false;
+
+  const newline = (depth: number): void => {
+    out.push('\n');
+    [fresh, over, column] = [true, false, depth * 2];
+  };
+  const write = (text: string, depth: number): void => {
+    if (over && text !== '') newline(depth);
+    const shown = fresh ? text.trimStart() : text;
+    if (shown === '') return;
+    if (fresh) out.push(' '.repeat((column = depth * 2)));
+    out.push(shown);
+    column += shown.length;
+    fresh = false;
+  };
+
+  for (let command = todo.pop(); command !== undefined; command = todo.pop()) {
+    const { doc: part, depth, flat } = command;
+    if (typeof part === 'string') write(part, depth);
+    else if (isList(part)) for (let i = part.length - 1; i >= 0; i--) todo.push({ doc: part[i] ?? '', depth, flat });
+    else if (part.kind === 'indent') todo.push({ doc: part.doc, depth: depth + 1, flat });
+    else if (part.kind === 'group') todo.push({ doc: part.doc, depth, flat: flat || (!part.forced && fits(part.doc, todo, todo.length, width - column)) });
+    else if (part.kind === 'break') {
+      // The part itself is what comes next: it is not to be counted twice.
+      const stays = part.flat !== undefined && (flat || (part.until !== undefined && !over && fits([part.flat, part.until], todo, todo.length - 1, width - column)));
+      if (stays) write(part.flat ?? '', depth);
+      else newline(depth);
+    } else {
+      if (!fresh && (part.own || over)) newline(depth);
+      write(fresh ? part.text : ` ${part.text}`, depth);
+      over = true;
+    }
+  }
+  return out.join('');
+}
+
+/** Whether a part, on one line, and what follows it up to the next place to break, fits into the room. The last of the first `count` commands follows. */
+function fits(doc: Doc, rest: readonly Command[], count: number, room: number): boolean {
+  const todo: { readonly doc: Doc; readonly flat: boolean }[] = [{ doc, flat: true }];
+  let next = count;
+  for (let left = room; left >= 0; ) {
+    const command = todo.pop() ?? rest[--next];
+    if (command === undefined) return true;
+    const { doc: part, flat } = command;
+    if (typeof part === 'string') left -= part.length;
+    else if (isList(part)) for (let i = part.length - 1; i >= 0; i--) todo.push({ doc: part[i] ?? '', flat });
+    else if (part.kind === 'indent' || part.kind === 'group') todo.push({ doc: part.doc, flat: flat || (part.kind === 'group' && !part.forced) });
+    else if (part.kind === 'comment' || !flat || part.flat === undefined) return true;
+    else left -= part.flat.length;
+  }
+  return false;
+}
