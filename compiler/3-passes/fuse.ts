@@ -1,0 +1,245 @@
+// fuse: decides which operations run in one kernel. The graph keeps its nodes; each gets the number of its kernel.
+//
+// A kernel has at most one operation that reads many elements for one (its root): what feeds the root element by element is its prologue,
+// what follows element by element its epilogue, a pooling of the result included. Data movement is index arithmetic in whoever reads it, and
+// element-wise values that are cheaper to compute than to store are computed in each kernel that reads them.
+// Kernels are numbered in the order they run.
+
+import type { Graph, Node, ValueId } from '../2-graph/graph.ts';
+import { groupOf, isElementwise, isLeaf, type OpSpec } from '../2-graph/ops.ts';
+import { sameShape } from '../2-graph/types.ts';
+import { bytesOf, LAUNCH_BYTES, namedValues, readBytes, recomputeCost, usersOf, type TypeOf } from './cost.ts';
+import type { Pass } from './pass.ts';
+import { freshIds } from './rewrite.ts';
+
+export const fuse: Pass = {
+  name: 'fuse',
+  summary: 'element-wise chains, prologues and epilogues become one kernel with the operation beside them; all updates are one kernel',
+  run: (graph) => {
+    const plan = createPlan(graph);
+    chooseKernels(plan);
+    inlineProducers(plan);
+    return number(plan);
+  },
+};
+
+type Group = OpSpec['group'];
+const ROOTS: ReadonlySet<Group> = new Set<Group>(['contraction', 'reduction', 'pooling', 'classifier']);
+const isRoot = (node: Node): boolean => ROOTS.has(groupOf(node.kind));
+
+interface Kernel {
+  /** Where it stands in the order of kernels. */
+  readonly order: number;
+  readonly kind: 'map' | 'contraction' | 'root' | 'classifier' | 'update';
+  /** The shape that its outputs share. */
+  readonly shape: Node['type']['shape'];
+  members: Node[];
+}
+
+interface Plan {
+  readonly graph: Graph;
+  readonly nodes: ReadonlyMap<ValueId, Node>;
+  readonly users: ReadonlyMap<ValueId, readonly Node[]>;
+  readonly named: ReadonlySet<ValueId>;
+  readonly typeOf: TypeOf;
+  readonly kernels: Kernel[];
+  /** The kernel that makes a value. Moved values have none: who reads them moves them. */
+  readonly kernelOf: Map<ValueId, Kernel>;
+  /** Why a value is kept in memory. */
+  readonly notes: Map<ValueId, string>;
+}
+
+function createPlan(graph: Graph): Plan {
+  const nodes = new Map(graph.nodes.map((node) => [node.id, node]));
+  const typeOf: TypeOf = (id) => nodes.get(id)?.type ?? { dtype: 'f32', shape: [] };
+  return { graph, nodes, users: usersOf(graph), named: namedValues(graph), typeOf, kernels: [], kernelOf: new Map(), notes: new Map() };
+}
+
+/** Whether readers compute the node's indices themselves. Moved values that the graph names are made by a kernel. */
+const isMoved = (plan: Plan, node: Node): boolean => groupOf(node.kind) === 'movement' && !plan.named.has(node.id);
+
+/**
+ * Puts nodes into kernels in order. A node joins the last of the kernels that it reads from, if any: all others run before it anyway,
+ * so that the order of the kernels stays one without cycles.
+ */
+function chooseKernels(plan: Plan): void {
+  const { kernels, kernelOf, nodes } = plan;
+  const open = (kind: Kernel['kind'], node: Node): Kernel => {
+    const kernel: Kernel = { order: kernels.length, kind, shape: node.type.shape, members: [] };
+    kernels.push(kernel);
+    return kernel;
+  };
+  /** The kernels whose results the value is made of, through data movement. */
+  const sources = (id: ValueId): Kernel[] => {
+    const kernel = kernelOf.get(id);
+    return kernel ? [kernel] : (nodes.get(id)?.inputs ?? []).flatMap(sources);
+  };
+  const latest = (node: Node): Kernel | undefined => node.inputs.flatMap(sources).reduce<Kernel | undefined>((last, kernel) => (last && last.order >= kernel.order ? last : kernel), undefined);
+
+  let classifier: Kernel | undefined;
+  let update: Kernel | undefined;
+  const choose = (node: Node): Kernel => {
+    const last = latest(node);
+    if (node.tags.phase === 'update' && !isRoot(node)) return (update = update && (!last || last.order <= update.order) ? update : open('update', node));
+    if (groupOf(node.kind) === 'classifier') return (classifier = classifier && (!last || last.order <= classifier.order) ? classifier : open('classifier', node));
+    if (isRoot(node)) return last && poolsResult(plan, node, last) ? last : open(groupOf(node.kind) === 'contraction' ? 'contraction' : 'root', node);
+    if (last && followsPart(plan, node, last)) return last;
+    const joins = last && isElementwise(node.kind) && sameShape(last.shape, node.type.shape) && last.kind !== 'classifier' && last.kind !== 'update';
+    // Only values at the element itself are at hand in the kernel that makes them.
+    const direct = node.inputs.every((input) => kernelOf.get(input) === last || !sources(input).some((source) => source === last));
+    return joins && direct && !readOnce(plan, node) ? last : open('map', node);
+  };
+  for (const node of updatesLast(plan.graph.nodes)) {
+    if (isLeaf(node.kind) || isMoved(plan, node)) continue;
+    const kernel = choose(node);
+    kernel.members.push(node);
+    kernelOf.set(node.id, kernel);
+  }
+}
+
+/** Nothing reads an update but updates: at the end they are all ready for one kernel. */
+const updatesLast = (nodes: readonly Node[]): Node[] => [...nodes.filter((node) => node.tags.phase !== 'update'), ...nodes.filter((node) => node.tags.phase === 'update')];
+
+/** A contraction whose elements lie in whole windows can pool them as it writes them. */
+function poolsResult({ typeOf }: Plan, node: Node, last: Kernel): boolean {
+  if ((node.kind !== 'avgpool' && node.kind !== 'maxpool') || last.kind !== 'contraction') return false;
+  const [image = ''] = node.inputs;
+  const { shape } = typeOf(image);
+  return last.members.some((member) => member.id === image) && sameShape(shape, last.shape) && shape.slice(1, 3).every((size) => Number(size) % node.attrs.k === 0);
+}
+
+/**
+ * An element-wise node may follow a contraction on some of its images alone: every operand that the kernel makes is the same slice of the
+ * batch. Its elements are stored where the kernel's are made, if they lie in the slice.
+ */
+function followsPart(plan: Plan, node: Node, last: Kernel): boolean {
+  if (!isElementwise(node.kind) || last.kind !== 'contraction' || plan.kernelOf.has(node.id)) return false;
+  const own = node.inputs.map((input) => plan.nodes.get(input)).filter((operand) => operand !== undefined && madeBy(plan, operand, last));
+  const [first] = own;
+  return (
+    first?.kind === 'slice' &&
+    first.attrs.axis === 0 &&
+    own.every((operand) => operand?.kind === 'slice' && operand.attrs.axis === 0 && operand.attrs.start === first.attrs.start && plan.kernelOf.get(operand.inputs[0] ?? '') === last && sameShape(plan.typeOf(operand.inputs[0] ?? '').shape, last.shape)) &&
+    sameShape(first.type.shape, node.type.shape)
+  );
+}
+
+/** Whether a value is made by the kernel, directly or through data movement. */
+const madeBy = (plan: Plan, node: Node, kernel: Kernel): boolean =>
+  plan.kernelOf.get(node.id) === kernel ||
+  (isMoved(plan, node) && node.inputs.some((input) => {
+    const operand = plan.nodes.get(input);
+    return operand !== undefined && madeBy(plan, operand, kernel);
+  }));
+
+/** Whether the one reader of a value is a sum over pixels that takes each element once: there it is made on the way, and never stored. */
+function readOnce(plan: Plan, node: Node): boolean {
+  const readers = readersOf(plan, node.id);
+  const [only] = readers;
+  if (readers.length !== 1 || only?.kind !== 'conv2d_filter_grad' || recomputeCost(node) > CHEAP || plan.named.has(node.id)) return false;
+  const rows = only.type.shape.slice(0, 3).reduce<number>((product, dim) => product * Number(dim), 1);
+  const [, gradient = ''] = only.inputs;
+  return rows <= TILE && readersOf(plan, node.id, gradient).length > 0;
+}
+
+/** Rows that one tile of a contraction covers: with no more than these, its other operand is read once. */
+const TILE = 64;
+
+/** The nodes that read a value, through data movement; with `via`, only those that read it through that value. */
+function readersOf(plan: Plan, id: ValueId, via?: ValueId): Node[] {
+  const readers = (plan.users.get(id) ?? []).flatMap((user) => {
+    if (isMoved(plan, user)) return readersOf(plan, user.id, via === user.id ? undefined : via);
+    return via === undefined || via === id ? [user] : [];
+  });
+  return [...new Set(readers)];
+}
+
+/** Element-wise kernels move into the kernels that read them, where that moves fewer bytes and costs little arithmetic. */
+function inlineProducers(plan: Plan): void {
+  for (const producer of plan.kernels.toReversed()) {
+    if (producer.kind !== 'map' || producer.members.length === 0 || producer.members.some((node) => plan.named.has(node.id))) continue;
+    const outputs = producer.members.filter((node) => readersOf(plan, node.id).some((reader) => !producer.members.includes(reader)));
+    const consumers = plan.kernels.filter((kernel) => kernel !== producer && kernel.members.some((member) => reads(plan, member, outputs)));
+    const refusal = refuse(plan, producer, consumers, outputs);
+    if (refusal !== undefined) {
+      for (const node of outputs) plan.notes.set(node.id, refusal);
+      continue;
+    }
+    for (const consumer of consumers) consumer.members = [...producer.members, ...consumer.members];
+    for (const node of producer.members) plan.kernelOf.delete(node.id);
+    producer.members = [];
+  }
+}
+
+/** Whether a node reads one of the values, through data movement. */
+const reads = (plan: Plan, node: Node, values: readonly Node[]): boolean =>
+  node.inputs.some((input) => {
+    const operand = plan.nodes.get(input);
+    return operand !== undefined && (values.includes(operand) || (isMoved(plan, operand) && reads(plan, operand, values)));
+  });
+
+/** Additions an element may cost when it is computed again instead of read: about what reading it from memory takes. */
+const CHEAP = 8;
+
+/** Why a kernel's values are kept in memory instead of being computed where they are read. */
+function refuse(plan: Plan, producer: Kernel, consumers: readonly Kernel[], outputs: readonly Node[]): string | undefined {
+  const cost = producer.members.reduce((sum, node) => sum + recomputeCost(node), 0);
+  if (consumers.some(({ kind }) => kind === 'update' || kind === 'classifier')) return 'the kernel that reads it has many parts of its own';
+  if (cost > CHEAP) {
+    const often = consumers.flatMap((kernel) => kernel.members).find((member) => readsOften(member) && reads(plan, member, outputs));
+    if (often) return `${often.kind} would compute every element many times`;
+    if (consumers.length > 1) return `${consumers.length} kernels would each compute it`;
+  }
+  const saved = trafficOf(plan, [producer, ...consumers]) + outputs.reduce((sum, node) => sum + bytesOf(node.type), 0) + LAUNCH_BYTES;
+  const inlined = trafficOf(plan, consumers.map((kernel) => ({ ...kernel, members: [...producer.members, ...kernel.members] })));
+  return inlined > saved ? `its readers would read ${((inlined - saved) / 1e6).toFixed(1)} MB more` : undefined;
+}
+
+/** Operations that take the same element many times. */
+const readsOften = (node: Node): boolean => groupOf(node.kind) === 'contraction' || ['softmax', 'log_softmax', 'maxpool_grad', 'upsample'].includes(node.kind);
+
+/** Bytes that kernels read. */
+function trafficOf(plan: Plan, kernels: readonly Kernel[]): number {
+  return kernels.reduce((sum, kernel) => {
+    const members = withMovement(plan, kernel.members);
+    const inside = new Set([...members.map((node) => node.id), ...members.flatMap((node) => node.inputs.filter((id) => plan.nodes.get(id)?.kind === 'constant'))]);
+    return sum + readBytes(members, inside, plan.typeOf);
+  }, 0);
+}
+
+/** A kernel's members with the data movement they read through, each before its readers. */
+function withMovement(plan: Plan, members: readonly Node[]): Node[] {
+  const placed = new Map<ValueId, Node>();
+  const place = (node: Node): void => {
+    if (placed.has(node.id)) return;
+    for (const input of node.inputs) {
+      const operand = plan.nodes.get(input);
+      if (operand && isMoved(plan, operand)) place(operand);
+    }
+    placed.set(node.id, node);
+  };
+  members.forEach(place);
+  return [...placed.values()];
+}
+
+/** The nodes kernel by kernel, each with its kernel's number. What several kernels compute for themselves is copied. */
+function number(plan: Plan): Graph {
+  const { graph, kernels, notes } = plan;
+  const fresh = freshIds(graph);
+  const taken = new Set<ValueId>();
+  const nodes = graph.nodes.filter((node) => isLeaf(node.kind));
+  kernels
+    .filter((kernel) => kernel.members.length > 0)
+    .forEach((kernel, index) => {
+      const own = new Map<ValueId, ValueId>();
+      for (const node of withMovement(plan, kernel.members)) {
+        const id = taken.has(node.id) ? fresh() : node.id;
+        own.set(node.id, id);
+        taken.add(node.id);
+        const note = notes.get(node.id);
+        const tags = { ...node.tags, kernel: index, ...(note === undefined ? {} : { note }) };
+        nodes.push({ ...node, id, inputs: node.inputs.map((input) => own.get(input) ?? input), tags } as Node);
+      }
+    });
+  return { ...graph, nodes };
+}

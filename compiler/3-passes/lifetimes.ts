@@ -1,0 +1,37 @@
+// When each value is written and last read, counted in kernels. What scheduling and the memory plan work from.
+
+import type { Graph, Node, ValueId } from '../2-graph/graph.ts';
+import { bytesOf, kernelsOf, namedValues, outputsOf, usersOf } from './cost.ts';
+
+/** A value that a kernel leaves in memory. */
+export interface Lifetime {
+  readonly node: Node;
+  readonly bytes: number;
+  /** The kernel that writes it, and the last one that reads it; a result that the graph names lives to the end. */
+  readonly from: number;
+  readonly to: number;
+}
+
+/** The lifetimes of all values that kernels write, in the order they are written. */
+export function lifetimesOf(graph: Graph, kernels: readonly (readonly Node[])[] = kernelsOf(graph)): Lifetime[] {
+  const users = usersOf(graph);
+  const named = namedValues(graph);
+  const ranOf = new Map<ValueId, number>(kernels.flatMap((members, index) => members.map((node) => [node.id, index] as const)));
+  return kernels.flatMap((members, from) =>
+    outputsOf(members, users, named).map((node) => {
+      const readers = (users.get(node.id) ?? []).map((user) => ranOf.get(user.id) ?? from);
+      return { node, bytes: bytesOf(node.type), from, to: named.has(node.id) ? kernels.length - 1 : Math.max(from, ...readers) };
+    }),
+  );
+}
+
+/** The most bytes alive at once, while any one kernel runs. */
+export function peakBytes(lifetimes: readonly Lifetime[], kernels: number): number {
+  const change = new Array<number>(kernels + 1).fill(0);
+  for (const { from, to, bytes } of lifetimes) {
+    change[from] = (change[from] ?? 0) + bytes;
+    change[to + 1] = (change[to + 1] ?? 0) - bytes;
+  }
+  let alive = 0;
+  return change.reduce((peak, delta) => Math.max(peak, (alive += delta)), 0);
+}
