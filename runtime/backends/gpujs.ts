@@ -4,7 +4,8 @@
 // - webgl2: fragment shaders, in browsers.
 // - webasm: WebAssembly with SIMD; all steps run over one shared memory, on worker threads where there are any.
 // - cpu: plain JavaScript.
-// Intermediate results stay on the device. Weights and states enter a run as arguments and leave it as results.
+// Intermediate results stay on the device. Weights and states enter a run as arguments and leave it as results: gpu.js runs all steps as one only where
+// arguments come from the host, which costs less than running them one by one.
 
 import { Input } from 'gpu.js';
 import type { GPU, IKernelRunShortcut, IPipelineRunShortcut, KernelVariable } from 'gpu.js';
@@ -84,7 +85,8 @@ function openSession(model: Model<GpuJsStep>, mode: GpuJsMode, gpu: GPU, device:
         return known.get(id) ?? keptValues(id);
       };
       const answers = wanted.filter((id) => !kept.has(id)).map((id) => [id, valueOf(id).slice()] as const);
-      const updated = program.updates.map(({ target, value }) => [target, valueOf(value).slice()] as const);
+      // Kept arrays are replaced, never written to, so that only the caller's need copying.
+      const updated = program.updates.map(({ target, value }) => [target, feeds.has(value) ? valueOf(value).slice() : valueOf(value)] as const);
       for (const [target, value] of updated) kept.set(target, value);
       return new Map([...answers, ...wanted.filter((id) => kept.has(id)).map((id) => [id, keptValues(id).slice()] as const)]);
     },

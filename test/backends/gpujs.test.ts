@@ -83,6 +83,22 @@ for (const [mode, works] of modes) {
   });
 }
 
+test.each(['webasm', 'cpu'] as const)('mode %s finds places above 2^24, which floats cannot tell apart', async (mode) => {
+  const rows = 2 ** 22 + 101;
+  const builder = createBuilder();
+  builder.add('input', [], { name: 'x', shape: [rows, 4] }, { id: 'x' });
+  builder.add('slice', ['x'], { axis: 0, start: 2 ** 22, size: 101 }, { id: 'end' });
+  builder.add('reduce_sum', ['x'], { axes: [1], keep: false }, { id: 'sums' });
+  const values = Float32Array.from({ length: rows * 4 }, (_, i) => i % 251);
+  const session = await gpujsBackend({ mode }).open(modelOf(graphOf(builder, ['end', 'sums'])));
+  const found = await session.run('run', new Map([['x', values]]), ['end', 'sums']);
+  await session.dispose();
+  expect(found.get('end')).toEqual(values.slice(2 ** 24));
+  const sums = found.get('sums') ?? new Float32Array();
+  const wrong = sums.findIndex((sum, row) => sum !== values.subarray(4 * row, 4 * row + 4).reduce((a, b) => a + b));
+  expect([sums.length, wrong]).toEqual([rows, -1]);
+});
+
 /** w becomes x + w, last becomes w, seen becomes x. */
 function stepGraph(): Graph {
   const builder = createBuilder();

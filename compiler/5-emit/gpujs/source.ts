@@ -1,8 +1,9 @@
 // The text of a kernel as a JavaScript function that gpu.js can translate.
 //
 // What gpu.js makes of its input decides the form:
-// - A variable declared with an integer expression becomes a float, whole only up to 2^24. One declared with a literal and incremented once stays an
-//   integer, so that places in buffers are kept in such variables (`let p = 0; p++;`).
+// - Variables become floats, which are whole numbers only up to 2^24: those declared with an integer expression, and loop counters too. Of the forms that
+//   gpu.js reads, one alone stays an integer in every mode: declared with `this.output.x`, and incremented once. Places in buffers are kept in such
+//   variables, and computed of these, of `this.thread` and of counters made whole by `| 0`.
 // - `/` is always a float division: floor(a / b) is written floor((a + 0.5) * (1 / b)), which is exact for a below 2^21, however the device rounds.
 //   Places in buffers are never divided, only loop indices are.
 // - In webasm mode, which takes four neighbours along x at once, a load is cheapest where its place moves by a constant step: every place that is linear
@@ -92,7 +93,7 @@ function createWriter(params: readonly Buffer[]) {
     scope.parent && ![...scope.variables].some((name) => mentions(index, { name, extent: 1 })) ? home(index, scope.parent) : scope;
 
   const atom = (of: Atom, scope: Scope): string => {
-    if (of.kind === 'var') return of.variable.name;
+    if (of.kind === 'var') return of.variable.name.startsWith('this.') ? of.variable.name : `(${of.variable.name} | 0)`;
     const self: Index = { terms: [{ factor: 1, atom: of }], offset: 0 };
     const text = showIndex(self);
     const known = lookUp(text, scope);
@@ -230,7 +231,7 @@ function createWriter(params: readonly Buffer[]) {
       const name = freshInteger();
       before.lines.push(`${name} = ${start};`);
       loop.integers.set(text, name);
-      return stride === 0 ? [] : [stride === 1 ? `${name}++;` : `${name} += ${stride};`];
+      return stride === 0 ? [] : [stride === 1 ? `${name}++;` : `${name} ${stride > 0 ? '+=' : '-='} ${Math.abs(stride)};`];
     });
 
   /** total = total + body, or the larger of them; a guard becomes a branch around the statement. */
@@ -244,7 +245,7 @@ function createWriter(params: readonly Buffer[]) {
     scope.lines.push(op === 'sum' ? `${total} += ${term};` : `${total} = Math.max(${total}, ${term});`);
   };
 
-  return { value, declarations: () => integerNames.map((name) => `let ${name} = 0; ${name}++;`) };
+  return { value, declarations: () => integerNames.map((name) => `let ${name} = this.output.x; ${name}++;`) };
 }
 
 const INFIX: Readonly<Partial<Record<string, string>>> = { add: '+', sub: '-', mul: '*', div: '/' };
@@ -257,5 +258,14 @@ const numberText = (value: number): string => {
   return value < 0 ? `(${value})` : String(value);
 };
 
-/** The places that are loaded from in this loop itself, not in loops inside it. */
-const placesIn = (expr: Expr): readonly Index[] => (expr.kind === 'load' ? [expr.index] : expr.kind === 'reduce' ? [] : children(expr).flatMap(placesIn));
+/** The places that are loaded from and the indices that are tested in this loop itself, not in loops inside it. */
+const placesIn = (expr: Expr): readonly Index[] => {
+  if (expr.kind === 'load') return [expr.index];
+  if (expr.kind === 'reduce') return [];
+  return [...(expr.kind === 'select' ? testedIn(expr.test) : []), ...children(expr).flatMap(placesIn)];
+};
+
+const testedIn = (test: Test): readonly Index[] => {
+  if (test.kind === 'atLeastZero' || test.kind === 'isZero') return [test.index];
+  return test.kind === 'all' || test.kind === 'any' ? test.tests.flatMap(testedIn) : [];
+};
