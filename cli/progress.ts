@@ -51,12 +51,8 @@ export function createReporter(io: Io, options: ReportOptions): Reporter {
   };
 }
 
-/** How often the bar is drawn anew, in milliseconds. */
-const REDRAW = 100;
-
 function createBar(io: Io, { epochs, batch }: ReportOptions) {
   let bar: cliProgress.SingleBar | undefined;
-  let drawn = 0;
   const payload = (event: StepEvent, note: string) => {
     const { stepOfEpoch, stepsPerEpoch, imagesPerSecond, score } = event;
     const left = ((stepsPerEpoch - stepOfEpoch) * batch) / imagesPerSecond;
@@ -72,6 +68,7 @@ function createBar(io: Io, { epochs, batch }: ReportOptions) {
       {
         format: `epoch ${event.epoch}/${epochs} {bar} {value}/{total}  {speed} images/s  {scores}  {note}`,
         stream: io.stderr as NodeJS.WriteStream,
+        fps: 10,
         barsize: 24,
         hideCursor: true,
         clearOnComplete: true,
@@ -88,9 +85,6 @@ function createBar(io: Io, { epochs, batch }: ReportOptions) {
     step(event: StepEvent): void {
       last = event;
       bar ??= start(event);
-      const now = performance.now();
-      if (now - drawn < REDRAW) return;
-      drawn = now;
       bar.update(event.stepOfEpoch, payload(event, ''));
     },
     note(text: string): void {

@@ -10,7 +10,7 @@ import { createRun, latestRun, openRun, refuseUsed, writeConfig, type Run, type 
 import type { AddCommand } from './command.ts';
 import { backendsFor } from './backends.ts';
 import { applyOverrides, loadNet, netOfRun, type LoadedNet } from './load.ts';
-import { at, EXIT, print, printJson, say, UsageError, type Io } from './io.ts';
+import { at, debugLevel, EXIT, print, printJson, say, UsageError, type Io } from './io.ts';
 import { addTrainingFlags, overridesOf, wholeNumber, positive, type TrainingFlags } from './settings.ts';
 import { decimal, percent, table } from './table.ts';
 import { VERSION } from './version.ts';
@@ -135,8 +135,11 @@ async function trainTo(started: Started, options: Options, signal: AbortSignal, 
 
     const reporter = createReporter(io, { epochs: config.settings.epochs, batch: config.settings.batch, json: options.json === true, quiet: options.quiet === true });
     try {
+      let last = performance.now();
       for await (const event of train({ model, session, batches, from, paths: run.paths, signal })) {
         reporter.event(event);
+        if (event.event === 'step' && debugLevel(io) >= 4) say(io, `step ${event.step}: ${(performance.now() - last).toFixed(1)} ms`);
+        last = performance.now();
         if (event.event === 'epoch') epochs.push(withoutEvent(event));
         if (event.event === 'interrupted') return interrupted(io, run, event.progress, options);
       }

@@ -1,0 +1,125 @@
+// What people see: the progress bar on a terminal, tables and numbers, and errors of every kind.
+
+import { describe, expect, test, vi } from 'vitest';
+import { BackendError } from '../../runtime/backend.ts';
+import { DataError } from '../../runtime/data/dataset.ts';
+import { RunError } from '../../runtime/errors.ts';
+import type { TrainEvent } from '../../runtime/train.ts';
+import { reportError } from '../../cli/errors.ts';
+import { UsageError, type Io } from '../../cli/io.ts';
+import { createReporter } from '../../cli/progress.ts';
+import { decimal, duration, percent, table } from '../../cli/table.ts';
+import { printTree } from '../../cli/tree.ts';
+
+/** A terminal that keeps what is written and forgets cleared lines. */
+function terminal(isTTY = true) {
+  const written: string[] = [];
+  const stream = {
+    isTTY, columns: 120, write: (text: string) => { written.push(text); return true; },
+    cursorTo: () => true, moveCursor: () => true, clearLine: () => { written.push('<clear>'); return true; },
+    on: () => stream, once: () => stream, removeListener: () => stream,
+  };
+  return { stream, text: () => written.join('') };
+}
+
+function io(isTTY = true, env: Record<string, string> = {}) {
+  const [out, err] = [terminal(false), terminal(isTTY)];
+  const made: Io = { stdin: (async function* () { /* nothing */ })(), stdout: out.stream, stderr: err.stream, env: { NO_COLOR: '1', ...env }, cwd: '/', onInterrupt: () => () => undefined };
+  return { io: made, out: out.text, err: err.text };
+}
+
+const score = { loss: 1.5, accuracy: 0.25 };
+const step = (n: number): TrainEvent => ({ event: 'step', epoch: 1, step: n, stepOfEpoch: n, stepsPerEpoch: 100, score, imagesPerSecond: 50 });
+const epoch: TrainEvent = { event: 'epoch', epoch: 1, step: 100, train: score, test: { loss: 1.2, accuracy: 0.5 }, seconds: 90, imagesPerSecond: 50 };
+
+describe('progress', () => {
+  const options = { epochs: 3, batch: 10, json: false, quiet: false };
+
+  test('a terminal shows a bar with speed, scores and time left, and then a line for the epoch', async () => {
+    const { io: seen, out, err } = io();
+    const reporter = createReporter(seen, options);
+    reporter.event(step(1));
+    expect(err()).toMatch(/epoch 1\/3 \S+ 1\/100 {2}50\.0 images\/s {2}loss 1\.500, 25\.0 % {2}19\.8 s left/);
+    reporter.event({ event: 'evaluate', epoch: 1 });
+    await vi.waitFor(() => { expect(err()).toContain('evaluating'); });
+    reporter.event(epoch);
+    expect(err()).toContain('epoch 1/3  train loss 1.500, 25.0 %  test loss 1.200, 50.0 %  1:30, 50.0 images/s\n');
+    expect(out()).toBe('');
+  });
+
+  test('the bar is drawn ten times a second at most', () => {
+    const { io: seen, err } = io();
+    const reporter = createReporter(seen, options);
+    for (let n = 1; n <= 100; n++) reporter.event(step(n));
+    expect(err().split('images/s').length - 1).toBeLessThan(10);
+    reporter.stop();
+  });
+
+  test('elsewhere there is no bar, with --quiet nothing, with --json lines', () => {
+    const plain = io(false);
+    const reporter = createReporter(plain.io, options);
+    reporter.event(step(1));
+    expect(plain.err()).toBe('');
+    reporter.event(epoch);
+    expect(plain.err()).toMatch(/^epoch 1\/3 .*\n$/);
+    const quiet = io();
+    const silent = createReporter(quiet.io, { ...options, quiet: true, json: true });
+    silent.event(step(1));
+    silent.event(epoch);
+    expect(quiet.err()).toBe('');
+    expect(JSON.parse(quiet.out())).toEqual(epoch);
+  });
+
+  test('a net without a classifier shows no accuracy', () => {
+    const { io: seen, err } = io(false);
+    createReporter(seen, options).event({ ...epoch, train: { loss: 2, accuracy: null }, test: { loss: 3, accuracy: null } });
+    expect(err()).toBe('epoch 1/3  train loss 2.000  test loss 3.000  1:30, 50.0 images/s\n');
+  });
+});
+
+describe('numbers', () => {
+  test.each([[0, '0'], [1.23456, '1.235'], [0.00123456, '0.001235'], [1.5e-7, '1.50e-7'], [123456789, '1.23e+8'], [-0.5, '-0.5000']])('%d', (value, shown) => {
+    expect(decimal(value)).toBe(shown);
+  });
+  test.each([[0, '0.0 s'], [59.94, '59.9 s'], [60, '1:00'], [61, '1:01'], [3600, '1:00:00'], [7384, '2:03:04'], [Infinity, '?'], [NaN, '?']])('%d seconds', (seconds, shown) => {
+    expect(duration(seconds)).toBe(shown);
+  });
+  test('shares and tables', () => {
+    expect([percent(null), percent(0.12345), percent(1, 2)]).toEqual(['-', '12.3 %', '100.00 %']);
+    expect(table([['a', 'bb'], ['ccc', 'd']])).toBe('a    bb\nccc   d');
+  });
+});
+
+describe('errors', () => {
+  const system = (code: string, path?: string) => Object.assign(new Error(`${code}: text of the system`), { code, syscall: 'open', ...(path !== undefined && { path }) });
+  test.each<[string, unknown, number, string]>([
+    ['usage', new UsageError('which?', 'That one.'), 1, 'error: which?\n  That one.\n'],
+    ['a run', new RunError('damaged', 'Train again.'), 1, 'error: damaged\n  Train again.\n'],
+    ['data of the user', new DataError('input', 'no train/', 'Make one.'), 1, 'error: no train/\n  Make one.\n'],
+    ['the network', new DataError('environment', 'offline', 'Later.'), 2, 'error: offline\n  Later.\n'],
+    ['a backend', new BackendError('no adapter', 'Install a driver.'), 2, 'error: no adapter\n  Install a driver.\n'],
+    ['an absent file', system('ENOENT', 'x.png'), 1, 'error: x.png: no such file or folder\n  Check the path.\n'],
+    ['a full disk', system('ENOSPC'), 2, 'error: the disk is full\n  Free some space, then go on with --resume.\n'],
+    ['another error of the system', system('EIO', '/dev/x'), 2, 'error: /dev/x: EIO: text of the system\n'],
+    ['a defect', new TypeError('x is undefined\nmore'), 2, 'error: zz failed in a way it should not: x is undefined\n  Please report it, with the .zz file and what the command prints under ZZ_DEBUG=1.\n'],
+    ['something thrown', 'text', 2, 'error: zz failed in a way it should not: text\n  Please report it, with the .zz file and what the command prints under ZZ_DEBUG=1.\n'],
+  ])('%s', (_, error, status, shown) => {
+    const { io: seen, err } = io(false);
+    expect(reportError(seen, error)).toBe(status);
+    expect(err()).toBe(shown);
+  });
+
+  test('ZZ_DEBUG shows the stack, and what caused it', () => {
+    const { io: seen, err } = io(false, { ZZ_DEBUG: '1' });
+    reportError(seen, new RunError('outer', '', { cause: new Error('inner') }));
+    expect(err()).toMatch(/RunError: outer\n {4}at [^]*caused by Error: inner\n {4}at /);
+  });
+});
+
+test('a tree as deep as a chain of 100,000 nodes is printed without recursion', () => {
+  let tree: unknown = { kind: 'name', name: 'x' };
+  for (let i = 0; i < 100_000; i++) tree = { kind: 'negate', value: tree };
+  const text = printTree(tree);
+  expect(text.split('\n')).toHaveLength(100_002);
+  expect(text.length).toBeLessThan(40_000_000);
+});
