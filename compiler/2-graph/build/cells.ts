@@ -5,7 +5,7 @@ import type { Loc } from '../../diagnostics.ts';
 import { hasErrors } from '../../diagnostics.ts';
 import { createBuilder } from '../builder.ts';
 import type { Region, ValueId } from '../graph.ts';
-import { sameType, showShape, showType } from '../types.ts';
+import { sameShape, sameType, showShape, showType } from '../types.ts';
 import type { TensorType } from '../types.ts';
 import { suggestion } from './arguments.ts';
 import type { Context, Library } from './context.ts';
@@ -72,7 +72,8 @@ export function checkCell(c: Context, found: CellInScope): boolean {
 
 /**
  * The state's type where no `init` gives it: the fixed point of the cell on an input of this type. The first guess leaves open what depends on
- * the state, so that in `conv(x, 96) + conv(h, 96)` the known term decides; where that says nothing, it is the input's own type.
+ * the state, so that in `conv(x, 96) + conv(h, 96)` the known term decides; where that says nothing, it is the input's own type, of which
+ * only the channels may change.
  * A guess that the body refuses is given back all the same: building the cell with it reports why. Nothing where there is no fixed point.
  */
 export function stateType(c: Context, cell: CellInScope, x: TensorType): TensorType | undefined {
@@ -82,6 +83,7 @@ export function stateType(c: Context, cell: CellInScope, x: TensorType): TensorT
     const next = tryBody(c, cell, x, guess);
     if (!next) return open && guess;
     if (sameType(next, guess)) return guess;
+    if (!open && !sameShape(next.shape.slice(0, -1), x.shape.slice(0, -1))) return undefined;
     guess = next;
   }
   return open;
