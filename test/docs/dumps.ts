@@ -15,8 +15,8 @@ export const PAIR = `net Pair {
   input image: [8, 8, 3]
   cell Recurrent(x, h) { elu(conv(x, 4, k: 3) + conv(h, 4, k: 1)) }
   streams L, R of Recurrent {
-    step image : straight
-    step image : zigzag
+    step image: straight
+    step image: zigzag
   }
   logits = concat(L, R) -> globalavgpool -> dense(3)
   output logits

@@ -1,10 +1,11 @@
-// Every example of the pages: the zz blocks compile clean or give the codes that their comments name.
+// Every example of the pages: the zz blocks compile clean or give the codes that their comments name, and whole files are in the canonical form (UPDATE=1 writes it).
 
 import { expect, it } from 'vitest';
+import { formatSource } from '../../compiler/1-syntax/print.ts';
 import { loadProgram, memoryReader } from '../../compiler/2-graph/build.ts';
 import { checkNets } from '../../cli/check-nets.ts';
 import { blocksOf } from './markdown.ts';
-import { PAGES, readPage } from './pages.ts';
+import { PAGES, readPage, update } from './pages.ts';
 
 /** What a part of a net may lack: its outputs and its loss stand elsewhere, and so do the users of its values. */
 const PART = /^ZZ(2015|21\d\d)$/;
@@ -24,6 +25,14 @@ it.each(examples)('%s', (_, text) => {
   const part = source !== text;
   const kept = found.filter(({ code }) => !(part && PART.test(code)));
   expect(kept.map(({ code, loc }) => `${code} at ${loc.line}`)).toEqual(marked(text));
+});
+
+it.each(PAGES)('%s: whole files are in the canonical form', (page) => {
+  const text = readPage(page);
+  const whole = blocksOf(text).filter((block) => block.language === 'zz' && asNet(block.text) === block.text);
+  const wanted = whole.reduce((all, block) => all.replace(block.text, () => formatSource({ file: 'example.zz', text: block.text }).text ?? ''), text);
+  update(page, wanted);
+  expect(readPage(page)).toBe(wanted);
 });
 
 it('the language reference has examples of both sorts', () => {

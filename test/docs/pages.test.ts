@@ -1,6 +1,6 @@
 // The pages of docs/ against the tables and dumps that they are made from. UPDATE=1 writes them anew.
 
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { BACKENDS } from '../../cli/backends.ts';
@@ -9,14 +9,12 @@ import { parameterCount, programAt, sound } from '../build/helpers.ts';
 import { errorExamples, ROOT } from './errors.ts';
 import { regionNames } from './markdown.ts';
 import { COLUMNS, untested } from './matrix.ts';
-import { generated, PAGES, readPage, REGION_NAMES } from './pages.ts';
-
-const update = process.env['UPDATE'] === '1';
+import { generated, PAGES, readPage, REGION_NAMES, update } from './pages.ts';
 
 describe.each(PAGES)('%s', (page) => {
   it('is what the generators write', async () => {
     const wanted = await generated(page);
-    if (update) writeFileSync(join(ROOT, page), wanted);
+    update(page, wanted);
     expect(readPage(page)).toBe(wanted);
   });
 

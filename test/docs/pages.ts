@@ -1,6 +1,6 @@
 // The generated regions of the pages in docs/: what writes each of them.
 
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Tags } from '../../compiler/2-graph/graph.ts';
 import { DUMPS } from './dumps.ts';
@@ -40,6 +40,11 @@ export const DOCS = join(ROOT, 'docs');
 export const PAGES: readonly string[] = ['README.md', ...readdirSync(DOCS).filter((file) => file.endsWith('.md')).sort().map((file) => `docs/${file}`)];
 
 export const readPage = (page: string): string => readFileSync(join(ROOT, page), 'utf8');
+
+/** With UPDATE=1 writes a page that should be otherwise. */
+export function update(page: string, wanted: string): void {
+  if (process.env['UPDATE'] === '1' && wanted !== readPage(page)) writeFileSync(join(ROOT, page), wanted);
+}
 
 /** A page as it should be. Throws where it names a region that nothing writes. */
 export async function generated(page: string): Promise<string> {
