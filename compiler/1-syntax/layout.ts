@@ -110,7 +110,7 @@ function fits(doc: Doc, rest: readonly Command[], count: number, room: number): 
     const { doc: part, flat } = command;
     if (typeof part === 'string') left -= part.length;
     else if (isList(part)) for (let i = part.length - 1; i >= 0; i--) todo.push({ doc: part[i] ?? '', flat });
-    else if (part.kind === 'indent' || part.kind === 'group') todo.push({ doc: part.doc, flat: flat || (part.kind === 'group' && !part.forced) });
+    else if (part.kind === 'indent' || part.kind === 'group') todo.push({ doc: part.doc, flat });
     else if (part.kind === 'comment' || !flat || part.flat === undefined) return true;
     else left -= part.flat.length;
   }

@@ -101,6 +101,12 @@ export function assignRoles(tokens: readonly IToken[]): Misspelling[] {
     return kind !== 'backward' && startsLet(i) ? LetName : undefined;
   };
 
+  /** Whether the pipe of a stage ends with token i, so that `shared` may follow. */
+  const endsPipe = (i: number): boolean => {
+    const flag = is(tokens[i], Shared) && ![StageName, Both, Arrow].some((type) => is(tokens[i - 1], type));
+    return !flag && ![LBrace, RBrace].some((type) => is(tokens[i], type));
+  };
+
   const rules: { readonly [K in Kind]: (i: number) => TokenType | undefined } = {
     file: (i) => {
       if (!ended(i)) return undefined;
@@ -131,7 +137,7 @@ export function assignRoles(tokens: readonly IToken[]): Misspelling[] {
       const type = [Both, Cross, Repeat].find((candidate) => candidate.name === text(i));
       if (type !== undefined && !listed) return type;
       if (top().names.has(text(i)) && text(i) !== 'shared') return StageName;
-      if (text(i) === 'shared' && !listed && ![LBrace, RBrace, Shared].some((before) => is(tokens[i - 1], before))) return undefined;
+      if (text(i) === 'shared' && !listed && endsPipe(i - 1)) return undefined;
       return (listed ? undefined : correct(i, ...(is(tokens[i + 1], Num) ? [Repeat] : [Both, Cross]))) ?? StageName;
     },
     backward: (i) => {
