@@ -86,7 +86,7 @@ test('the gpu.js function of a convolution steps pointers through its innermost 
   let p12 = this.output.x; p12++;
   let p13 = this.output.x; p13++;
   let s0 = 0;
-  p2 = Math.floor((this.thread.y + 0.5) * 0.2);
+  p2 = Math.floor((this.thread.y + 0.5) * 0.2) | 0;
   p3 = p2 - 1;
   p4 = 5 - p2;
   p7 = this.thread.y - p2 * 5;
@@ -124,7 +124,7 @@ test('over one dimension, loop indices come from the cell', () => {
   expect(kernelSource(kernelOf('biased'), 'flat')).toBe(`function (a0, a1) {
   let p0 = this.output.x; p0++;
   let p1 = this.output.x; p1++;
-  p0 = Math.floor((this.thread.x + 0.5) * 0.25);
+  p0 = Math.floor((this.thread.x + 0.5) * 0.25) | 0;
   p1 = this.thread.x - p0 * 4;
   return (a0[this.thread.x] + a1[p1]);
 }`);

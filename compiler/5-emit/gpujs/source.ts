@@ -101,7 +101,7 @@ function createWriter(params: readonly Buffer[]) {
     const place = home(of.of, scope);
     const value =
       of.kind === 'div'
-        ? `Math.floor((${index(of.of, place)} + 0.5) * ${1 / of.by})`
+        ? `Math.floor((${index(of.of, place)} + 0.5) * ${1 / of.by}) | 0`
         : index(minus(of.of, times({ terms: [{ factor: 1, atom: { kind: 'div', of: of.of, by: of.by } }], offset: 0 }, of.by)), place);
     const name = freshInteger();
     place.lines.push(`${name} = ${value};`);
