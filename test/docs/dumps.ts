@@ -1,5 +1,6 @@
 // Dumps of one small net, for the IR reference.
 
+import { stagesOf } from '../../cli/stages.ts';
 import { bindBatch } from '../../compiler/2-graph/bind.ts';
 import { buildNet, loadProgram, memoryReader } from '../../compiler/2-graph/build.ts';
 import type { Graph, Node } from '../../compiler/2-graph/graph.ts';
@@ -9,6 +10,7 @@ import { runPasses } from '../../compiler/3-passes/pipeline.ts';
 import { printKernel } from '../../compiler/4-kernels/kernel.ts';
 import type { Kernel } from '../../compiler/4-kernels/kernel.ts';
 import { lower } from '../../compiler/4-kernels/lower.ts';
+import { emitGpuJs } from '../../compiler/5-emit/gpujs/emit.ts';
 import { fenced } from './markdown.ts';
 
 export const PAIR = `net Pair {
@@ -53,8 +55,19 @@ const jsonNode = (): string => {
   return JSON.stringify(nodes.find(({ kind }) => kind === 'call'), null, 2);
 };
 
+/** The first lines of a stage as `zz ir` prints it. */
+function firstLines(stage: string, count: number): string {
+  const program = loadProgram('pair.zz', memoryReader({ 'pair.zz': PAIR }));
+  const graph = graphAt();
+  const stages = stagesOf(program, graph.name, { mode: 'train', width: 1, batch: 2, settings: graph.train, emit: emitGpuJs });
+  const lines = (stages.find(({ name }) => name === stage)?.text() ?? '').split('\n');
+  return [...lines.slice(0, count), '…'].join('\n');
+}
+
 export const DUMPS: Readonly<Record<string, () => string>> = {
   'ir-source': () => fenced('zz', PAIR),
+  'ir-tokens': () => fenced('text', firstLines('tokens', 12)),
+  'ir-ast': () => fenced('text', firstLines('ast', 16)),
   'ir-graph': () => fenced('text', printGraph(graphAt())),
   'ir-unroll': () => fenced('text', excerpt(graphAt('unroll'), (line) => /stream=[LR] step=/.test(line))),
   'ir-autodiff': () => fenced('text', excerpt(graphAt('autodiff'), (line) => isBackward(line) || line.startsWith('gradient'))),

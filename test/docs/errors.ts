@@ -7,7 +7,7 @@ import { checkNets } from '../../cli/check-nets.ts';
 import { diskReader } from '../../cli/source.ts';
 import { buildNet, loadProgram } from '../../compiler/2-graph/build.ts';
 import type { Program } from '../../compiler/2-graph/build.ts';
-import { CODES, renderDiagnostic } from '../../compiler/diagnostics.ts';
+import { CODES, diagnosticToJson, renderDiagnostic } from '../../compiler/diagnostics.ts';
 import type { Code, CodeInfo, Diagnostic } from '../../compiler/diagnostics.ts';
 import { fenced } from './markdown.ts';
 
@@ -89,6 +89,12 @@ export async function errorExamples(): Promise<Example[]> {
     ...MADE.filter((made) => made.code === code).map(madeExample),
   ]);
   return Promise.all(examples);
+}
+
+/** What an editor gets for a misspelt name. */
+export async function diagnosticJson(): Promise<string> {
+  const example = (await errorExamples()).find(({ code }) => code === 'ZZ2003');
+  return fenced('json', JSON.stringify(example?.diagnostics.map(diagnosticToJson), null, 2));
 }
 
 const PARTS = { ZZ1: 'Lexical and syntax', ZZ2: 'Names and types', ZZ3: 'Shapes', ZZ4: 'Topology and routes', ZZ5: 'Training settings' };

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Tags } from '../../compiler/2-graph/graph.ts';
 import { DUMPS } from './dumps.ts';
-import { errorIndex, ROOT } from './errors.ts';
+import { diagnosticJson, errorIndex, ROOT } from './errors.ts';
 import { code, regionNames, table, withRegions } from './markdown.ts';
 import { supportMatrix, withoutGradient } from './matrix.ts';
 import { functionTables, opTables, optimizerTable, passTable, settingTable, viewTable } from './tables.ts';
@@ -23,6 +23,7 @@ const TAGS: { readonly [N in keyof Tags]-?: string } = {
 const REGIONS: Readonly<Record<string, () => string | Promise<string>>> = {
   ...DUMPS,
   errors: errorIndex,
+  'diagnostic-json': diagnosticJson,
   functions: functionTables,
   views: viewTable,
   settings: settingTable,
