@@ -74,7 +74,7 @@ function chooseNet(program: Program, name: string | undefined): Net | Diagnostic
   const names = nets.map((net) => net.name.name);
   if (!only) return noNet(program);
   if (name === undefined) return more.length === 0 ? only : diagnostic('ZZ2013', only.name.loc, `the file has ${names.length} nets: ${names.join(', ')}`);
-  return nets.find((net) => net.name.name === name) ?? diagnostic('ZZ2001', startOf(program.main?.source.file ?? ''), `no net is called ${name}`, suggestion(name, names));
+  return nets.find((net) => net.name.name === name) ?? diagnostic('ZZ2001', startOf(program.main?.source.file ?? ''), `no net is called '${name}'`, suggestion(name, names));
 }
 
 /** Mistakes in a cell are found once per stream and step, but told once. */
@@ -153,9 +153,9 @@ function makeGraph(c: Context, net: Net, found: readonly Diagnostic[]): Graph {
 /** Reports what every net needs. */
 function checkParts(c: Context, net: Net): void {
   const has = (kind: Item['kind']): boolean => net.items.some((item) => item.kind === kind);
-  if (!has('input')) c.report(diagnostic('ZZ2014', net.name.loc, `${net.name.name} has no input`));
-  if (!has('output')) c.report(diagnostic('ZZ2015', net.name.loc, `${net.name.name} has no output`));
-  if (!has('loss')) c.report(diagnostic('ZZ2105', net.name.loc, `${net.name.name} has no loss, so it cannot be trained`));
+  if (!has('input')) c.report(diagnostic('ZZ2014', net.name.loc, `'${net.name.name}' has no input`));
+  if (!has('output')) c.report(diagnostic('ZZ2015', net.name.loc, `'${net.name.name}' has no output`));
+  if (!has('loss')) c.report(diagnostic('ZZ2105', net.name.loc, `'${net.name.name}' has no loss, so it cannot be trained`));
 }
 
 /** Counts the right answers of the first class scores that the loss depends on. */

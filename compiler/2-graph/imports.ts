@@ -94,7 +94,7 @@ export function loadProgram(path: string, reader: Reader): Program {
   const define = (nets: Growing['nets'], name: string, entry: { net: Net; library: Library }, loc: Loc): void => {
     const first = nets.get(name);
     if (!first) nets.set(name, entry);
-    else if (first.net !== entry.net) diagnostics.push(diagnostic('ZZ2002', loc, `net ${name} is defined twice`, { related: [{ message: 'first defined here', loc: first.net.name.loc }] }));
+    else if (first.net !== entry.net) diagnostics.push(diagnostic('ZZ2002', loc, `net '${name}' is defined twice`, { related: [{ message: 'first defined here', loc: first.net.name.loc }] }));
   };
 
   const source = reader.read(path);

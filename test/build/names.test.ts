@@ -33,7 +33,7 @@ describe('names', () => {
   });
 
   it('tells a name that comes later from one that never does', () => {
-    expect(messages(netOf('a = b -> relu\nb = image\ny = a + b'))).toEqual(['b is used before it is defined']);
+    expect(messages(netOf('a = b -> relu\nb = image\ny = a + b'))).toEqual(["'b' is used before it is defined"]);
   });
 
   it('a cell sees its own names and layers, not the net\'s values', () => {

@@ -202,7 +202,7 @@ export const init: Param<Initial> = {
     }
     const name = given.kind === 'name' ? given.name : given.kind === 'call' ? given.callee.name : '';
     if (isInitCall(name)) {
-      fail(c, 'ZZ2005', given.loc, `${name} needs its standard deviation: ${name}(0.05)`);
+      fail(c, 'ZZ2005', given.loc, `'${name}' needs its standard deviation: ${name}(0.05)`);
       return undefined;
     }
     const found = given.kind === 'name' ? INIT_WORDS.find((candidate) => candidate === name) : undefined;
@@ -246,20 +246,20 @@ export function bind<P extends Params>(c: Context, call: Invocation | Call, para
   places.forEach((item, place) => {
     const name = names[Math.min(place, rest < 0 ? place : rest)];
     if (name !== undefined) given.set(name, [...(given.get(name) ?? []), item]);
-    else refuse('ZZ2004', item.loc, `${call.callee.name} takes ${count(names.length, 'argument')}: ${names.join(', ')}`);
+    else refuse('ZZ2004', item.loc, `'${call.callee.name}' takes ${count(names.length, 'argument')}: ${names.join(', ')}`);
   });
   for (const { name, value: item } of call.args) {
     if (!name) continue;
     const param = Object.hasOwn(params, name.name) ? params[name.name] : undefined;
-    if (!param) refuse('ZZ2004', name.loc, `${call.callee.name} has no argument ${name.name}; it has ${names.join(', ')}`, suggestion(name.name, names));
-    else if (given.has(name.name)) refuse('ZZ2008', name.loc, `${name.name} is given twice`, { related: (given.get(name.name) ?? []).map(({ loc }) => ({ message: 'given here', loc })) });
+    if (!param) refuse('ZZ2004', name.loc, `'${call.callee.name}' has no argument '${name.name}'; it has ${names.join(', ')}`, suggestion(name.name, names));
+    else if (given.has(name.name)) refuse('ZZ2008', name.loc, `'${name.name}' is given twice`, { related: (given.get(name.name) ?? []).map(({ loc }) => ({ message: 'given here', loc })) });
     else given.set(name.name, [item]);
   }
   const operands: Value[] = [];
   const entries = Object.entries(params).map(([name, param]) => {
     const items = given.get(name);
     if (!items) {
-      if (!param.fallback) refuse('ZZ2005', call.callee.loc, `${call.callee.name} needs ${name}: ${param.takes}`);
+      if (!param.fallback) refuse('ZZ2005', call.callee.loc, `'${call.callee.name}' needs ${name}: ${param.takes}`);
       return [name, param.fallback?.value];
     }
     const read = items.map((item) => (item.kind === 'name' && isHole(item.name) ? undefined : param.read(c, item)));

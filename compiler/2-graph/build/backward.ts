@@ -33,12 +33,12 @@ export function buildRoutes(c: Context, loss: ValueId | undefined): Route[] {
   const replaced = new Map<ValueId, Declared>();
   for (const route of routes.filter(({ mode }) => mode === '=')) {
     const first = replaced.get(route.target);
-    if (first) fail(c, 'ZZ4012', route.at.loc, `the adjoint of ${route.at.name} is replaced twice`, { related: [{ message: 'the first time', loc: first.loc }] });
+    if (first) fail(c, 'ZZ4012', route.at.loc, `the adjoint of '${route.at.name}' is replaced twice`, { related: [{ message: 'the first time', loc: first.loc }] });
     else replaced.set(route.target, route);
   }
   const toLoss = adjoints(forward, loss);
   const without = routes.flatMap(({ at, mentions }) => [at, ...mentions]).filter(({ id }) => !toLoss.has(id));
-  for (const { name, loc } of new Map([...without].reverse().map((mention) => [mention.id, mention])).values()) fail(c, 'ZZ4010', loc, `the loss does not depend on ${name}, so it has no adjoint`);
+  for (const { name, loc } of new Map([...without].reverse().map((mention) => [mention.id, mention])).values()) fail(c, 'ZZ4010', loc, `the loss does not depend on '${name}', so it has no adjoint`);
   if (without.length > 0 || !acyclic(c, forward, toLoss, routes) || replaced.size < routes.filter(({ mode }) => mode === '=').length) return [];
 
   const [first] = backwards;
@@ -66,7 +66,7 @@ function blockRoutes(c: Context, block: Backward): Declared[] {
     if (id === undefined) return [];
     const found = inner.target.builder.type(id).shape;
     if (sameShape(found, shape)) return [{ target: at.id, mode, value: id, at, loc, mentions }];
-    const message = `${at.name} is ${showShape(shape)}, but this adjoint is ${showShape(found)}`;
+    const message = `'${at.name}' is ${showShape(shape)}, but this adjoint is ${showShape(found)}`;
     fail(c, 'ZZ4008', value.loc, message, { expected: showShape(shape), found: showShape(found), related: [...origins(inner, [tensor(at.id)]), ...origins(inner, [tensor(id)])] });
     return [];
   });
@@ -90,7 +90,7 @@ function namedValue(c: Context, name: string, loc: Loc): Mention | undefined {
   const { kind } = entry.binding;
   const value = kind === 'layer' || kind === 'cell' ? undefined : bound(c, entry, loc);
   if (value?.kind === 'tensor') return { id: value.id, name, loc };
-  if (value?.kind !== 'poison') fail(c, 'ZZ4007', loc, `${name} is not a value of the graph`, { related: [{ message: 'defined here', loc: entry.name.loc }] });
+  if (value?.kind !== 'poison') fail(c, 'ZZ4007', loc, `'${name}' is not a value of the graph`, { related: [{ message: 'defined here', loc: entry.name.loc }] });
   return undefined;
 }
 
@@ -122,8 +122,8 @@ function acyclic(c: Context, forward: readonly Node[], toLoss: ReadonlySet<Value
   };
   const cyclic = routes.find(({ target }) => reaches(target, dependsOn));
   if (!cyclic) return true;
-  const others = cyclic.mentions.filter(({ id }) => id !== cyclic.target).map(({ name, loc }) => ({ message: `it takes the adjoint of ${name}, which depends on it`, loc }));
-  fail(c, 'ZZ4009', cyclic.loc, `the adjoint of ${cyclic.at.name} would depend on itself`, { related: others });
+  const others = cyclic.mentions.filter(({ id }) => id !== cyclic.target).map(({ name, loc }) => ({ message: `it takes the adjoint of '${name}', which depends on it`, loc }));
+  fail(c, 'ZZ4009', cyclic.loc, `the adjoint of '${cyclic.at.name}' would depend on itself`, { related: others });
   return false;
 }
 

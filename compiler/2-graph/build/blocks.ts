@@ -14,7 +14,7 @@ const MAX_STEPS = 10_000;
 /** Reports a block with no streams or too many, or with a name twice. */
 export function checkStreams(c: Context, names: readonly Ident[], loc: Loc): boolean {
   const twice = names.filter((name, i) => !isHole(name.name) && names.findIndex((other) => other.name === name.name) < i);
-  for (const { name, loc: at } of twice) fail(c, 'ZZ2002', at, `${name} is defined twice`);
+  for (const { name, loc: at } of twice) fail(c, 'ZZ2002', at, `'${name}' is defined twice`);
   const sound = names.length >= 1 && names.length <= MAX_STREAMS;
   if (!sound) fail(c, 'ZZ4003', names[MAX_STREAMS]?.loc ?? loc, `a block has 1 to ${MAX_STREAMS} streams, this one has ${names.length}`);
   return sound && twice.length === 0;
@@ -72,8 +72,8 @@ export function checkArms(c: Context, names: readonly Ident[], arms: readonly Ar
     const first = found.get(name);
     const known = names.some((stream) => stream.name === name);
     if (isHole(name)) sound = false;
-    else if (!known) fail(c, 'ZZ4001', at, `${name} is no stream of this block`, suggestion(name, names.map((stream) => stream.name)));
-    else if (first) fail(c, 'ZZ4002', at, `${name} has two arms`, { related: [{ message: 'the first', loc: first.loc }] });
+    else if (!known) fail(c, 'ZZ4001', at, `'${name}' is no stream of this block`, suggestion(name, names.map((stream) => stream.name)));
+    else if (first) fail(c, 'ZZ4002', at, `'${name}' has two arms`, { related: [{ message: 'the first', loc: first.loc }] });
     if (!known || first) sound = false;
     else found.set(name, arm);
   }

@@ -32,11 +32,11 @@ export function findCell(c: Context, { name, loc }: Ident): CellInScope | undefi
   const imported = c.library.cells.get(name);
   if (!entry && imported) return { cell: imported.cell, scope: createScope(), library: imported.library };
   if (entry) {
-    if (entry.binding.kind !== 'value' || entry.binding.value.kind !== 'poison') fail(c, 'ZZ2009', loc, `${name} is no cell`, { related: [{ message: 'defined here', loc: entry.name.loc }] });
+    if (entry.binding.kind !== 'value' || entry.binding.value.kind !== 'poison') fail(c, 'ZZ2009', loc, `'${name}' is no cell`, { related: [{ message: 'defined here', loc: entry.name.loc }] });
     return undefined;
   }
   const cells = visible(c.scope).filter(({ binding }) => binding.kind === 'cell').map((each) => each.name.name);
-  fail(c, 'ZZ2001', loc, `no cell is called ${name}`, suggestion(name, [...cells, ...c.library.cells.keys()]));
+  fail(c, 'ZZ2001', loc, `no cell is called '${name}'`, suggestion(name, [...cells, ...c.library.cells.keys()]));
   return undefined;
 }
 
@@ -65,7 +65,7 @@ export function checkCell(c: Context, found: CellInScope): boolean {
   if (extra) fail(dry, 'ZZ2016', extra.loc, 'a cell takes an input and a hidden state; pack several states along the channels and split them inside');
   const { scope } = runBody(dry, found, []);
   for (const { name, used } of scope.own.values()) {
-    if (!used && !cell.params.includes(name)) fail(c, 'ZZ2104', name.loc, `${name.name} is never used`);
+    if (!used && !cell.params.includes(name)) fail(c, 'ZZ2104', name.loc, `'${name.name}' is never used`);
   }
   return sound;
 }

@@ -103,7 +103,7 @@ export function bound(c: Context, entry: Entry, loc: Loc): Value {
   if (binding.kind === 'value') return binding.value;
   if (binding.kind === 'stream') return binding.last;
   if (binding.kind === 'reading') return read(c, name.name, binding, entry.name.loc);
-  return fail(c, 'ZZ2009', loc, `${name.name} is ${NOT_VALUES[binding.kind]}${name.name}`, { related: [{ message: 'defined here', loc: name.loc }] });
+  return fail(c, 'ZZ2009', loc, `'${name.name}' is ${NOT_VALUES[binding.kind]}${name.name}`, { related: [{ message: 'defined here', loc: name.loc }] });
 }
 
 /** Looks a name up and marks it as used. */
@@ -118,14 +118,14 @@ export function unknown(c: Context, { name, loc }: Ident): Value {
   if (isHole(name)) return POISON;
   const outside = hidden(c.scope, name);
   if (outside) {
-    return fail(c, 'ZZ2001', loc, `a cell sees its parameters, its own values and layers, but not ${name}`, { related: [{ message: 'defined here', loc: outside.name.loc }] });
+    return fail(c, 'ZZ2001', loc, `a cell sees its parameters, its own values and layers, but not '${name}'`, { related: [{ message: 'defined here', loc: outside.name.loc }] });
   }
-  if (functionNamed(name)) return fail(c, 'ZZ2009', loc, `${name} is a function: call it, as in x -> ${name}`);
-  if (c.library.nets.has(name)) return fail(c, 'ZZ2009', loc, `${name} is a net: give it an input, as in x -> ${name}`);
-  if (c.library.cells.has(name)) return fail(c, 'ZZ2009', loc, `${name} is ${NOT_VALUES.cell}${name}`);
+  if (functionNamed(name)) return fail(c, 'ZZ2009', loc, `'${name}' is a function: call it, as in x -> ${name}`);
+  if (c.library.nets.has(name)) return fail(c, 'ZZ2009', loc, `'${name}' is a net: give it an input, as in x -> ${name}`);
+  if (c.library.cells.has(name)) return fail(c, 'ZZ2009', loc, `'${name}' is ${NOT_VALUES.cell}${name}`);
   const later = c.later?.get(name);
-  if (later) return fail(c, 'ZZ2001', loc, `${name} is used before it is defined`, { related: [{ message: 'defined here', loc: later.loc }] });
-  return fail(c, 'ZZ2001', loc, `nothing is called ${name} here`, proposal(c, name, [], (entry) => isValue(entry.binding)));
+  if (later) return fail(c, 'ZZ2001', loc, `'${name}' is used before it is defined`, { related: [{ message: 'defined here', loc: later.loc }] });
+  return fail(c, 'ZZ2001', loc, `nothing is called '${name}' here`, proposal(c, name, [], (entry) => isValue(entry.binding)));
 }
 
 const MAX_PROPOSALS = 100;
@@ -144,12 +144,12 @@ function streamState(c: Context, { stream, index, loc }: Index): Value {
   if (!entry) return unknown(c, stream);
   if (entry.binding.kind === 'value' && entry.binding.value.kind === 'poison') return POISON;
   if (entry.binding.kind !== 'stream') {
-    return fail(c, 'ZZ4013', loc, `${stream.name} is no stream of a streams block`, { related: [{ message: 'defined here', loc: entry.name.loc }] });
+    return fail(c, 'ZZ4013', loc, `'${stream.name}' is no stream of a streams block`, { related: [{ message: 'defined here', loc: entry.name.loc }] });
   }
   const { states } = entry.binding;
   if (!Number.isSafeInteger(index)) return fail(c, 'ZZ4013', loc, `a step is a whole number, found ${index}`);
   const steps = count(states.length, 'step');
-  return states.at(index) ?? fail(c, 'ZZ4004', loc, `${stream.name} has ${steps}: [0] to [${states.length - 1}], or [-${states.length}] to [-1]`);
+  return states.at(index) ?? fail(c, 'ZZ4004', loc, `'${stream.name}' has ${steps}: [0] to [${states.length - 1}], or [-${states.length}] to [-1]`);
 }
 
 /** A call of a layer, a function or a net. */
@@ -194,11 +194,11 @@ function skipArguments(c: Context, expr: Call): void {
 export function unknownCallee(c: Context, callee: Ident, entry?: Entry): Value {
   const { name, loc } = callee;
   if (isHole(name)) return POISON;
-  if (entry?.binding.kind === 'cell' || c.library.cells.has(name)) return fail(c, 'ZZ2009', loc, `${name} is ${NOT_VALUES.cell}${name}`);
+  if (entry?.binding.kind === 'cell' || c.library.cells.has(name)) return fail(c, 'ZZ2009', loc, `'${name}' is ${NOT_VALUES.cell}${name}`);
   if (entry?.binding.kind === 'value' && entry.binding.value.kind === 'poison') return POISON;
-  if (entry) return fail(c, 'ZZ2003', loc, `${name} is a value, not a function, a layer or a net`, { related: [{ message: 'defined here', loc: entry.name.loc }] });
+  if (entry) return fail(c, 'ZZ2003', loc, `'${name}' is a value, not a function, a layer or a net`, { related: [{ message: 'defined here', loc: entry.name.loc }] });
   if (name === 'grad') return fail(c, 'ZZ2003', loc, 'grad stands in a backward block only');
-  if (VIEW_NAMES.includes(name)) return fail(c, 'ZZ2003', loc, `${name} augments inputs: write view v = image -> ${name}(...)`);
+  if (VIEW_NAMES.includes(name)) return fail(c, 'ZZ2003', loc, `'${name}' augments inputs: write view v = image -> ${name}(...)`);
   const names = [...FUNCTION_NAMES, ...c.library.nets.keys()];
-  return fail(c, 'ZZ2003', loc, `no function, layer or net is called ${name}`, proposal(c, name, names, ({ binding }) => binding.kind === 'layer'));
+  return fail(c, 'ZZ2003', loc, `no function, layer or net is called '${name}'`, proposal(c, name, names, ({ binding }) => binding.kind === 'layer'));
 }

@@ -12,7 +12,7 @@ import { isHole, POISON, tensor } from './scope.ts';
 export function define(c: Context, name: Ident, binding: Binding): void {
   if (isHole(name.name)) return;
   const first = c.scope.own.get(name.name);
-  if (first) fail(c, 'ZZ2002', name.loc, `${name.name} is defined twice`, { related: [{ message: 'first defined here', loc: first.name.loc }] });
+  if (first) fail(c, 'ZZ2002', name.loc, `'${name.name}' is defined twice`, { related: [{ message: 'first defined here', loc: first.name.loc }] });
   else c.scope.own.set(name.name, { name, binding, used: false });
 }
 

@@ -73,7 +73,7 @@ const BUILDERS: Builders = {
   output(c, { name, value: expr }, draft) {
     const first = draft.outputs.find((output) => output.name.name === name.name);
     if (first) {
-      fail(c, 'ZZ2002', name.loc, `there are two outputs ${name.name}`, { related: [{ message: 'the first', loc: first.name.loc }] });
+      fail(c, 'ZZ2002', name.loc, `there are two outputs '${name.name}'`, { related: [{ message: 'the first', loc: first.name.loc }] });
       return;
     }
     const made = expr ? evaluate(c, expr) : evaluate(c, { kind: 'name', ...name });
@@ -121,7 +121,7 @@ function useNet(c: Context, expr: Call, piped: Piped | undefined, net: Net, libr
   c.workshop.used.add(net);
   if (c.nets.includes(key)) {
     const related = [{ message: 'the net', loc: net.name.loc }];
-    return fail(c, 'ZZ2017', expr.callee.loc, `${net.name.name} would contain itself`, { related });
+    return fail(c, 'ZZ2017', expr.callee.loc, `'${net.name.name}' would contain itself`, { related });
   }
   if (c.nets.length > MAX_DEPTH) return fail(c, 'ZZ1005', expr.callee.loc, `nets use each other more than ${MAX_DEPTH} deep`);
   const inputs = net.items.filter((item): item is Input => item.kind === 'input');
@@ -131,13 +131,13 @@ function useNet(c: Context, expr: Call, piped: Piped | undefined, net: Net, libr
   const misfit = c.scale ? undefined : inputs.find(({ name, shape }) => !sameShape(typeOf(c, bound.args[name.name]).slice(1), shape.map(({ value }) => value)));
   if (misfit) {
     const found = typeOf(c, bound.args[misfit.name.name]);
-    const message = `${net.name.name} takes ${showShape(['B', ...misfit.shape.map(({ value }) => value)])} as its ${misfit.name.name}, found ${showShape(found)}`;
+    const message = `'${net.name.name}' takes ${showShape(['B', ...misfit.shape.map(({ value }) => value)])} as its ${misfit.name.name}, found ${showShape(found)}`;
     return fail(c, 'ZZ2006', expr.loc, message, { related: [{ message: 'the input', loc: misfit.loc }] });
   }
   const args = new Map(Object.entries(bound.args).map(([name, id]) => [name, tensor(id)]));
   const inner: Context = { ...c, scope: createScope(), library, namer: c.namer.use(net.name.name), nets: [...c.nets, key], inCell: false };
   const [output] = buildItems(inner, net, args).outputs;
-  return output?.value ?? fail(c, 'ZZ2015', expr.callee.loc, `${net.name.name} gives no output`, { related: [{ message: 'the net', loc: net.name.loc }] });
+  return output?.value ?? fail(c, 'ZZ2015', expr.callee.loc, `'${net.name.name}' gives no output`, { related: [{ message: 'the net', loc: net.name.loc }] });
 }
 
 const typeOf = (c: Context, id: ValueId | undefined) => (id === undefined ? [] : c.target.builder.type(id).shape);

@@ -54,7 +54,7 @@ function oneOf<T>(noun: string, choices: Readonly<Record<string, Choice<T>>>): P
       const found = Object.hasOwn(choices, expr.callee.name) ? choices[expr.callee.name] : undefined;
       if (isHole(expr.callee.name)) return undefined;
       if (!found) {
-        fail(c, 'ZZ5004', expr.callee.loc, `no ${noun} is called ${expr.callee.name}; expected ${names.join(', ')}`, suggestion(expr.callee.name, names));
+        fail(c, 'ZZ5004', expr.callee.loc, `no ${noun} is called '${expr.callee.name}'; expected ${names.join(', ')}`, suggestion(expr.callee.name, names));
         return undefined;
       }
       const bound = bind(c, expr, found.params);
@@ -126,8 +126,8 @@ export function readSettings(train: Train | undefined, report: (found: Diagnosti
     const known: Setting | undefined = Object.hasOwn(SETTINGS, name) ? SETTINGS[name as keyof typeof SETTINGS] : undefined;
     const hole = isHole(name) || (item.value.kind === 'name' && isHole(item.value.name));
     if (hole) return settings;
-    if (!known) fail(c, 'ZZ5001', loc, `train has no key ${name}; it has ${SETTING_NAMES.join(', ')}`, suggestion(name, SETTING_NAMES));
-    else if (first) fail(c, 'ZZ5003', loc, `${name} is given twice`, { related: [{ message: 'the first time', loc: first.loc }] });
+    if (!known) fail(c, 'ZZ5001', loc, `train has no key '${name}'; it has ${SETTING_NAMES.join(', ')}`, suggestion(name, SETTING_NAMES));
+    else if (first) fail(c, 'ZZ5003', loc, `'${name}' is given twice`, { related: [{ message: 'the first time', loc: first.loc }] });
     seen.set(name, first ?? item);
     return { ...settings, ...(!first && known?.read(c, item.value as Written)) };
   }, base);

@@ -107,7 +107,7 @@ function initialType(c: Context, block: Streams, cell: CellInScope, opening: Val
   const x = opening && toTensor(c, opening, block.loc);
   const type = x === undefined ? undefined : stateType(c, cell, c.target.builder.type(x));
   if (type) return { type, value: given };
-  if (cellSound) fail(c, 'ZZ3011', block.cell.loc, `nothing says which shape the state of ${block.cell.name} has: give the first one, as in init zeros([32, 32, 96])`);
+  if (cellSound) fail(c, 'ZZ3011', block.cell.loc, `nothing says which shape the state of '${block.cell.name}' has: give the first one, as in init zeros([32, 32, 96])`);
   return undefined;
 }
 

@@ -51,7 +51,7 @@ function checkStage(c: Context, { names }: Twin, stage: Cross | Pipe): boolean {
   }
   const streams = stage.streams === 'both' ? [] : stage.streams;
   const strangers = streams.filter(({ name }) => !names.some((stream) => stream.name === name));
-  for (const { name, loc } of strangers.filter((stream) => !isHole(stream.name))) fail(c, 'ZZ4001', loc, `${name} is no stream of this block`, suggestion(name, ['both', ...names.map((stream) => stream.name)]));
+  for (const { name, loc } of strangers.filter((stream) => !isHole(stream.name))) fail(c, 'ZZ4001', loc, `'${name}' is no stream of this block`, suggestion(name, ['both', ...names.map((stream) => stream.name)]));
   return strangers.length === 0;
 }
 

@@ -17,12 +17,12 @@ export function unusedNames(c: Context, net: Net, graph: Graph): void {
   const inputs = new Set(net.items.flatMap((item) => (item.kind === 'input' ? [item.name] : [])));
 
   const warning = ({ name: { name }, binding, name: ident, used }: Entry): readonly [Code, string] | undefined => {
-    if (binding.kind === 'layer') return used ? undefined : ['ZZ2102', `no value uses the layer ${name}`];
-    if (binding.kind === 'cell') return used ? undefined : ['ZZ2103', `no streams block uses the cell ${name}`];
-    if (inputs.has(ident)) return sources.has(name) ? undefined : ['ZZ2101', `the input ${name} reaches no output and no loss`];
+    if (binding.kind === 'layer') return used ? undefined : ['ZZ2102', `no value uses the layer '${name}'`];
+    if (binding.kind === 'cell') return used ? undefined : ['ZZ2103', `no streams block uses the cell '${name}'`];
+    if (inputs.has(ident)) return sources.has(name) ? undefined : ['ZZ2101', `the input '${name}' reaches no output and no loss`];
     const alive =
       binding.kind === 'reading' ? views.has(name) : blocks.has(name) ? streams.has(name) : used && (binding.kind !== 'value' || binding.value.kind !== 'tensor' || live.has(binding.value.id));
-    return alive ? undefined : ['ZZ2104', `${name} reaches no output and no loss`];
+    return alive ? undefined : ['ZZ2104', `'${name}' reaches no output and no loss`];
   };
   for (const entry of c.scope.own.values()) {
     const found = warning(entry);

@@ -54,7 +54,7 @@ export function augmentation(c: Context, call: Call): Augmentation | undefined {
   if (isHole(name)) return undefined;
   if (!operation) {
     const found = nearest(name, VIEW_NAMES);
-    fail(c, 'ZZ5005', loc, `${name} is no view operation`, found === undefined ? {} : { suggestion: found });
+    fail(c, 'ZZ5005', loc, `'${name}' is no view operation`, found === undefined ? {} : { suggestion: found });
     return undefined;
   }
   const bound = bind(c, call, operation.params);

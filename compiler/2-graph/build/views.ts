@@ -42,7 +42,7 @@ function sourceOf(c: Context, source: Written): Binding | undefined {
   const { binding } = entry;
   if (binding.kind === 'reading') return binding;
   if (binding.kind === 'value' && (binding.value.kind === 'poison' || c.nets.length > 1)) return binding.value.kind === 'poison' ? undefined : binding;
-  fail(c, 'ZZ5007', source.loc, `${source.name} is no input and no view`, { related: [{ message: 'defined here', loc: entry.name.loc }] });
+  fail(c, 'ZZ5007', source.loc, `'${source.name}' is no input and no view`, { related: [{ message: 'defined here', loc: entry.name.loc }] });
   return undefined;
 }
 
@@ -54,7 +54,7 @@ function nested(c: Context, call: Call): Binding | undefined {
     return undefined;
   }
   if (!first || first.name || !isExpr(first.value)) {
-    fail(c, 'ZZ5007', call.loc, `${call.callee.name} needs an input to read: image -> ${call.callee.name}(...)`);
+    fail(c, 'ZZ5007', call.loc, `'${call.callee.name}' needs an input to read: image -> ${call.callee.name}(...)`);
     return undefined;
   }
   return augmented(c, reading(c, first.value), { ...call, args: call.args.slice(1) });
