@@ -1,7 +1,6 @@
 // zz data: fetches or imports a data set into the cache, and says what is in it.
 
 import type { Dataset, Split } from '../runtime/data/dataset.ts';
-import { createDataProgress } from './data-progress.ts';
 import { at, EXIT, print, printJson, type Io } from './io.ts';
 import type { AddCommand } from './command.ts';
 import { isBuiltIn } from './settings.ts';
@@ -28,11 +27,11 @@ export const dataCommand: AddCommand = (program, io, done) => {
 };
 
 async function showData(name: string, { cache, json }: Options, io: Io): Promise<void> {
-  const { openDataset } = await import('../runtime/data/open.ts');
+  const [{ openDataset }, { cacheDirectory }, { createDataProgress }] = await Promise.all([import('../runtime/data/open.ts'), import('../runtime/data/cache.ts'), import('./data-progress.ts')]);
   const progress = createDataProgress(io);
   const dataset = await openDataset(isBuiltIn(name) ? name : at(io, name), {
     progress: progress.update,
-    ...(cache !== undefined && { cacheDir: at(io, cache) }),
+    cacheDir: cache === undefined ? cacheDirectory(io.env) : at(io, cache),
   }).finally(progress.stop);
   if (json) printJson(io, summary(dataset));
   else print(io, describe(dataset));

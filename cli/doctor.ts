@@ -102,7 +102,7 @@ async function images(): Promise<Finding> {
 
 async function cache(io: Io): Promise<Finding> {
   const { cacheDirectory } = await import('../runtime/data/cache.ts');
-  const folder = cacheDirectory(io.env as NodeJS.ProcessEnv);
+  const folder = cacheDirectory(io.env);
   try {
     await mkdir(folder, { recursive: true });
     await access(folder, constants.W_OK);

@@ -32,7 +32,8 @@ export class UsageError extends Error {
 
 export const at = (io: Io, path: string): string => resolve(io.cwd, path);
 
-export const print = (io: Io, text: string): void => void io.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
+/** Writes a result, with a line end after the last line. */
+export const print = (io: Io, text: string): void => void io.stdout.write(text === '' || text.endsWith('\n') ? text : `${text}\n`);
 
 /** A message for people. */
 export const say = (io: Io, text: string): void => void io.stderr.write(`${text}\n`);

@@ -5,6 +5,7 @@ import { concreteShape } from '../compiler/2-graph/types.ts';
 import type { Model, TrainSettings } from '../compiler/5-emit/model.ts';
 import type { Session } from '../runtime/backend.ts';
 import { persistent, restore, type Checkpoint } from '../runtime/checkpoint.ts';
+import { cacheDirectory } from '../runtime/data/cache.ts';
 import { limitSplit, type Dataset } from '../runtime/data/dataset.ts';
 import { evaluationBatch, makePlan, stepsPerEpoch, type Plan } from '../runtime/data/loader.ts';
 import { openDataset } from '../runtime/data/open.ts';
@@ -84,7 +85,7 @@ export async function openModel(io: Io, request: ModelRequest): Promise<OpenMode
 /** The data set with as many training images as were asked for. */
 async function openData(io: Io, { net, settings, limit, quiet, signal }: ModelRequest): Promise<Dataset> {
   const progress = createDataProgress(io, quiet);
-  const dataset = await openDataset(settings.dataset, { shape: inputShape(net), progress: progress.update, ...(signal && { signal }) }).finally(progress.stop);
+  const dataset = await openDataset(settings.dataset, { shape: inputShape(net), cacheDir: cacheDirectory(io.env), progress: progress.update, ...(signal && { signal }) }).finally(progress.stop);
   return limit === null ? dataset : { ...dataset, train: limitSplit(dataset.train, limit, settings.seed) };
 }
 

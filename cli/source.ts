@@ -33,7 +33,7 @@ export async function diskReader(io: Io): Promise<Reader> {
       if (stat.isDirectory()) return refusal('ZZ1008', file, `${file} is a folder`);
       if (stat.size > FAR_TOO_LARGE) return refusal('ZZ1007', file, `${file} has ${stat.size} bytes`);
       const { source, diagnostics } = decodeSource(file, readFileSync(handle));
-      return source ?? diagnostics[0] ?? refusal('ZZ1008', file, `cannot read ${file}`);
+      return source ?? diagnostics[0] ?? refusal('ZZ1008', file, `${file} cannot be decoded`);
     } finally {
       closeSync(handle);
     }
@@ -43,25 +43,25 @@ export async function diskReader(io: Io): Promise<Reader> {
       try {
         return read(file);
       } catch (error) {
-        return refusal('ZZ1008', file, `cannot read ${file}: ${reason(error)}`);
+        return refusal('ZZ1008', file, reason(file, error));
       }
     },
     resolve: (from, path) => join(dirname(from), path),
   };
 }
 
-const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such file',
-  ENOTDIR: 'a part of the path is not a folder',
-  EACCES: 'permission denied',
-  ENAMETOOLONG: 'the name is too long',
-  ELOOP: 'its links go in a circle',
+const REASONS: Readonly<Record<string, (file: string) => string>> = {
+  ENOENT: (file) => `there is no file ${file}`,
+  ENOTDIR: (file) => `a part of the path ${file} is not a folder`,
+  EACCES: (file) => `the permissions of ${file} do not let it be read`,
+  ENAMETOOLONG: () => 'the name is too long for a file',
+  ELOOP: (file) => `the links of ${file} go in a circle`,
 };
 
-const reason = (error: unknown): string => {
+function reason(file: string, error: unknown): string {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  return REASONS[code] ?? (error instanceof Error ? error.message : String(error));
-};
+  return REASONS[code]?.(file) ?? `${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`;
+}
 
 /** Reads files from memory, under the paths they once had on the disk. */
 export const storedReader = (texts: ReadonlyMap<string, string>): Reader => ({

@@ -1,0 +1,92 @@
+// Training on a folder of images through the command line, on the gpu.js backend and on the reference.
+
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readCheckpoint } from '../../runtime/checkpoint.ts';
+import { readMetrics } from '../../runtime/metrics.ts';
+import { normals } from '../../runtime/random.ts';
+import { zz } from './zz.ts';
+
+// Two views, one of them twice in the batch, and a test split that leaves a rest.
+const NET = `net Folder {
+  input image: [8, 8, 3]
+  view both = each(image, image -> hflip(p: 1.0))
+  logits = both -> conv(4, k: 3) -> elu -> avgpool(2) -> flatten -> dropout(0.1) -> dense(2)
+  output logits
+  loss softmax_cross_entropy(logits)
+  train { dataset "images"  optimizer adamw(lr: 0.01)  batch 5  epochs 3  seed 2  normalize per_batch  clip_norm 1 }
+}
+`;
+
+let cwd: string;
+const env = () => ({ ZZ_CACHE: join(cwd, 'cache') });
+beforeAll(async () => {
+  cwd = await mkdtemp(join(tmpdir(), 'zz-folder-'));
+  await mkdir(join(cwd, 'nets'));
+  await writeFile(join(cwd, 'nets/folder.zz'), NET);
+  // Warm and cold images with noise.
+  const next = normals(3);
+  for (const [split, each] of [['train', 12], ['test', 7]] as const) {
+    for (const [label, tint] of [['cold', [90, 110, 150]], ['warm', [150, 110, 90]]] as const) {
+      const dir = join(cwd, 'nets/images', split, label);
+      await mkdir(dir, { recursive: true });
+      for (let i = 0; i < each; i++) {
+        const pixels = Uint8Array.from({ length: 8 * 8 * 3 }, (_, j) => Math.max(0, Math.min(255, (tint[j % 3] ?? 0) + 40 * next())));
+        await sharp(pixels, { raw: { width: 8, height: 8, channels: 3 } }).png().toFile(join(dir, `${i}.png`));
+      }
+    }
+  }
+});
+afterAll(() => rm(cwd, { recursive: true }));
+
+const train = (...argv: string[]) => zz(['train', ...argv, '--json'], { cwd, env: env() });
+const metrics = async (run: string) => (await readMetrics(join(cwd, run, 'metrics.jsonl'))).map(({ seconds: _s, imagesPerSecond: _i, ...rest }) => rest);
+const tensors = async (run: string) => (await readCheckpoint(join(cwd, run, 'checkpoint.safetensors'))).tensors;
+
+describe.each(['gpujs', 'reference'])('%s', (backend) => {
+  test('an interrupted and resumed run equals a whole one bit for bit', async () => {
+    // The path in the file is seen from the file.
+    const whole = await train('nets/folder.zz', '--backend', backend, '--out', `${backend}-whole`);
+    expect(whole).toMatchObject({ status: 0 });
+    let interrupt = (): void => undefined;
+    const broken = await zz(['train', 'nets/folder.zz', '--backend', backend, '--out', `${backend}-run`, '--json'], {
+      cwd, env: env(), interrupts: (stop) => { interrupt = stop; }, onStdout: () => interrupt(),
+    });
+    expect(broken.status).toBe(130);
+    expect(await metrics(`${backend}-run`)).toHaveLength(1);
+    expect((await train('--resume', '--out', `${backend}-run`)).status).toBe(0);
+    expect(await metrics(`${backend}-run`)).toEqual(await metrics(`${backend}-whole`));
+    expect(await tensors(`${backend}-run`)).toEqual(await tensors(`${backend}-whole`));
+  });
+
+  test('evaluating again gives the last score', async () => {
+    const ran = await zz(['eval', `${backend}-whole`, '--json'], { cwd, env: env() });
+    const result = JSON.parse(ran.stdout) as { loss: number; accuracy: number; images: number; confusion: number[][]; classes: string[] };
+    expect({ loss: result.loss, accuracy: result.accuracy }).toEqual((await metrics(`${backend}-whole`)).at(-1)?.test);
+    expect([result.images, result.classes]).toEqual([14, ['cold', 'warm']]);
+    expect(result.confusion.map((row) => row.reduce((a, b) => a + b, 0))).toEqual([7, 7]);
+    expect(result.accuracy).toBeGreaterThan(0.6);
+  });
+});
+
+test('the backends agree', async () => {
+  const [gpujs, reference] = await Promise.all([metrics('gpujs-whole'), metrics('reference-whole')]);
+  gpujs.forEach((epoch, i) => {
+    expect(Math.abs(epoch.train.loss / (reference[i]?.train.loss ?? NaN) - 1)).toBeLessThan(1e-4);
+    expect(Math.abs(epoch.test.loss / (reference[i]?.test.loss ?? NaN) - 1)).toBeLessThan(1e-4);
+  });
+});
+
+test('imports are kept where ZZ_CACHE says', async () => {
+  expect(await readdir(join(cwd, 'cache'))).toEqual(['images']);
+});
+
+test('data on the command line are seen from the working directory', async () => {
+  expect((await train('nets/folder.zz', '--data', 'nets/images', '--backend', 'reference', '--epochs', '1', '--out', 'given')).status).toBe(0);
+  const wrong = await train('nets/folder.zz', '--data', 'images', '--backend', 'reference', '--out', 'never');
+  expect(wrong.status).toBe(1);
+  expect(wrong.stderr).toContain(join(cwd, 'images'));
+});
