@@ -67,6 +67,10 @@ describe('the support matrix', () => {
     expect([...new Set(COLUMNS.map(({ backend }) => backend))].sort()).toEqual(BACKENDS.map(({ name }) => name).sort());
   });
 
+  it('stands below a line about every backend', () => {
+    expect(BACKENDS.filter(({ name }) => !readPage('docs/backends.md').includes(`\n| \`${name}\` |`))).toEqual([]);
+  });
+
   it('leaves out what no backend runs: leaves and structure', () => {
     expect(untested()).toEqual([
       'leaf input', 'leaf labels', 'leaf weight', 'leaf state', 'leaf scalar', 'leaf constant', 'leaf random', 'structure call', 'structure route', 'structure adjoint',
