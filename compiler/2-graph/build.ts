@@ -160,7 +160,7 @@ function checkParts(c: Context, net: Net): void {
 
 /** Counts the right answers of the first class scores that the loss depends on. */
 function addClassifier(c: Context, loss: ValueId | undefined): Graph['classifier'] {
-  if (loss === undefined) return undefined;
+  if (loss === undefined || c.workshop.logits.length === 0) return undefined;
   const live = reachable(c.workshop.builder.nodes(), [loss]);
   const first = c.workshop.logits.find(({ logits, labels }) => live.has(logits) && live.has(labels));
   return first && { logits: first.logits, correct: emit(c, first.loc, 'count_correct', [first.logits, first.labels], {}) };
@@ -177,7 +177,7 @@ function trim(c: Context, graph: Graph): Graph {
   ];
   const wanted = reachable(nodes, results, regions);
   const updates = [...c.workshop.updates].flatMap(([target, { value, evidence }]) => (evidence.some((id) => wanted.has(id)) ? [{ target, value }] : []));
-  const live = reachable(nodes, [...wanted, ...updates.flatMap(({ target, value }) => [target, value])], regions);
+  const live = updates.length === 0 ? wanted : reachable(nodes, [...wanted, ...updates.flatMap(({ target, value }) => [target, value])], regions);
   const kept = nodes.filter(({ id }) => live.has(id));
   const called = new Set(kept.flatMap((node) => (node.kind === 'call' ? [node.attrs.region] : [])));
   return { ...graph, nodes: kept, regions: regions.filter(({ name }) => called.has(name)), updates, views: graph.views.filter(({ name }) => live.has(name)) };

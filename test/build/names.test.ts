@@ -76,6 +76,10 @@ describe('arguments', () => {
     expect(checkItems(`y = image -> ${call}`)).toEqual(expected);
   });
 
+  it('a number that is not finite is refused', () => {
+    expect(checkItems('n = 3 / (1 - 1)\ny = image * n + 1e308 * 10')).toEqual(['ZZ2007 3:5', 'ZZ2007 4:17']);
+  });
+
   it('numbers may be computed and named', () => {
     expect(outputShape(itemsOf('n = 2 * 3\ny = image -> conv(n + 1, k: n / 2, stride: -(-2))'))).toBe('[B,4,4,7]');
   });

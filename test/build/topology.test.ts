@@ -51,6 +51,10 @@ describe('streams', () => {
     expect(checkItems(items)).toEqual(expected);
   });
 
+  it('a block that failed is silent about its steps', () => {
+    expect(checkItems(`${CELL}streams L of C { repeat 0 { step image : straight } }\ny = L[7] + L[-3]`)).toEqual(['ZZ2007 4:25']);
+  });
+
   it('says which shape it could not find, and how to give it', () => {
     expect(messages(netOf('cell C(x, h) { concat(h, h) }\nstreams L of C { step image : straight }\ny = L'))[0]).toContain('init zeros([32, 32, 96])');
   });

@@ -27,8 +27,9 @@ interface Declared extends Route {
 
 /** Builds the routes of all backward blocks and checks them against the finished forward graph. */
 export function buildRoutes(c: Context, loss: ValueId | undefined): Route[] {
-  const forward = [...c.workshop.builder.nodes()];
   const { backwards } = c.workshop;
+  if (backwards.length === 0) return [];
+  const forward = [...c.workshop.builder.nodes()];
   const routes = backwards.flatMap(({ c: inner, block }) => blockRoutes(inner, block));
   const replaced = new Map<ValueId, Declared>();
   for (const route of routes.filter(({ mode }) => mode === '=')) {
@@ -96,7 +97,7 @@ function namedValue(c: Context, name: string, loc: Loc): Mention | undefined {
 
 /** Values that the loss depends on, other than through stop_gradient. */
 const adjoints = (forward: readonly Node[], loss: ValueId | undefined): Set<ValueId> =>
-  loss === undefined ? new Set() : reachable(forward.map((node) => (node.kind === 'stop_gradient' ? { ...node, inputs: [] } : node)), [loss]);
+  loss === undefined ? new Set() : reachable(forward, [loss], [], ({ kind }) => kind !== 'stop_gradient');
 
 /**
  * The adjoint of a value depends on the adjoints of its users, unless a route replaces it, and on what its routes mention; a route that mentions

@@ -9,7 +9,7 @@ import type { Scope, Value } from './scope.ts';
 import { createScope, isHole, POISON } from './scope.ts';
 
 const MAX_STREAMS = 16;
-const MAX_STEPS = 10_000;
+const MAX_STEPS = 2_000;
 
 /** Reports a block with no streams or too many, or with a name twice. */
 export function checkStreams(c: Context, names: readonly Ident[], loc: Loc): boolean {

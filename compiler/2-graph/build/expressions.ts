@@ -70,7 +70,10 @@ const OPERATORS = {
 
 function arithmetic(c: Context, expr: Binary, left: Value, right: Value): Value {
   const { kind, fold } = OPERATORS[expr.op];
-  if (left.kind === 'number' && right.kind === 'number') return { kind: 'number', value: fold(left.value, right.value) };
+  if (left.kind === 'number' && right.kind === 'number') {
+    const value = fold(left.value, right.value);
+    return Number.isFinite(value) ? { kind: 'number', value } : fail(c, 'ZZ2007', expr.loc, `${left.value} ${expr.op} ${right.value} is no finite number`);
+  }
   if (c.probing && (left.kind === 'poison') !== (right.kind === 'poison')) return left.kind === 'poison' ? right : left;
   const [a, b] = [toTensor(c, left, expr.left.loc), toTensor(c, right, expr.right.loc)];
   return a === undefined || b === undefined ? POISON : attempt(c, expr.loc, [left, right], () => tensor(emit(c, expr.loc, kind, [a, b], {})));
@@ -146,7 +149,8 @@ function streamState(c: Context, { stream, index, loc }: Index): Value {
   if (entry.binding.kind !== 'stream') {
     return fail(c, 'ZZ4013', loc, `'${stream.name}' is no stream of a streams block`, { related: [{ message: 'defined here', loc: entry.name.loc }] });
   }
-  const { states } = entry.binding;
+  const { states, last } = entry.binding;
+  if (last.kind === 'poison') return POISON;
   if (!Number.isSafeInteger(index)) return fail(c, 'ZZ4013', loc, `a step is a whole number, found ${index}`);
   const steps = count(states.length, 'step');
   return states.at(index) ?? fail(c, 'ZZ4004', loc, `'${stream.name}' has ${steps}: [0] to [${states.length - 1}], or [-${states.length}] to [-1]`);

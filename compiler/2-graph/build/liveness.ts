@@ -2,17 +2,18 @@
 
 import type { Node, Region, ValueId } from '../graph.ts';
 
-/** The ids that `roots` depend on, themselves included. A call depends on the weights that its region names. */
-export function reachable(nodes: readonly Node[], roots: readonly ValueId[], regions: readonly Region[] = []): Set<ValueId> {
-  const byId = new Map(nodes.map((node) => [node.id, node]));
+/**
+ * The ids that `roots` depend on, themselves included; nodes stand in topological order. A call depends on the weights that its region names.
+ * `through` tells which nodes depend on their operands at all.
+ */
+export function reachable(nodes: readonly Node[], roots: readonly ValueId[], regions: readonly Region[] = [], through: (node: Node) => boolean = () => true): Set<ValueId> {
   const outer = new Map(regions.map((region) => [region.name, outerIds(region)]));
-  const found = new Set<ValueId>();
-  const pending = [...roots];
-  for (let id = pending.pop(); id !== undefined; id = pending.pop()) {
-    const node = byId.get(id);
-    if (!node || found.has(id)) continue;
-    found.add(id);
-    pending.push(...node.inputs, ...(node.kind === 'call' ? (outer.get(node.attrs.region) ?? []) : []));
+  const found = new Set(roots);
+  for (let i = nodes.length - 1; i >= 0; i--) {
+    const node = nodes[i];
+    if (!node || !found.has(node.id) || !through(node)) continue;
+    for (const input of node.inputs) found.add(input);
+    if (node.kind === 'call') for (const id of outer.get(node.attrs.region) ?? []) found.add(id);
   }
   return found;
 }
