@@ -34,7 +34,8 @@ export interface Kernel {
 /** A kernel whose parameters are the buffers its body reads. Throws RangeError where the loop nest does not cover the output. */
 export function createKernel(parts: Omit<Kernel, 'params'>, bufferOf: (id: ValueId) => Buffer): Kernel {
   const covered = elementCount(parts.indices.map((index) => index.extent));
-  if (covered !== elementCount(parts.output.shape)) throw new RangeError(`${parts.name}: a loop nest of ${covered} for ${elementCount(parts.output.shape)} elements`);
+  const length = elementCount(parts.output.shape);
+  if (covered !== length) throw new RangeError(`${parts.name}: a loop nest of ${covered} for ${length} elements`);
   return { ...parts, params: buffersOf(parts.body).map(bufferOf) };
 }
 

@@ -157,7 +157,8 @@ export const avgpool: LowerRule<'avgpool'> = ({ attrs: { k } }, x) => ({
 
 export const maxpool: LowerRule<'maxpool'> = ({ attrs: { k } }, x) => ({
   kind: 'reduce',
-  body: (n = int(0), y = int(0), column = int(0), c = int(0)) => overWindow('max', k, (ky, kx) => operand(x).at(n, plus(times(y, k), ky), plus(times(column, k), kx), c)),
+  body: (n = int(0), y = int(0), column = int(0), c = int(0)) =>
+    overWindow('max', k, (ky, kx) => operand(x).at(n, plus(times(y, k), ky), plus(times(column, k), kx), c)),
 });
 
 /** dy goes to x where no element of the window is larger and none before x (row by row) is as large. */

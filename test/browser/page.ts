@@ -14,7 +14,15 @@ const CANDIDATES = [process.env['CHROMIUM'], '/usr/bin/chromium', '/usr/bin/chro
 export const chromium = CANDIDATES.find((path) => path !== undefined && existsSync(path));
 
 /** Software rendering for WebGL and WebGPU, so that the machine's drivers do not matter. */
-const FLAGS = ['--headless=new', '--no-sandbox', '--use-angle=swiftshader', '--enable-unsafe-swiftshader', '--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader', '--enable-features=Vulkan'];
+const FLAGS = [
+  '--headless=new',
+  '--no-sandbox',
+  '--use-angle=swiftshader',
+  '--enable-unsafe-swiftshader',
+  '--enable-unsafe-webgpu',
+  '--use-webgpu-adapter=swiftshader',
+  '--enable-features=Vulkan',
+];
 
 /** Isolates the page, which shared memory asks for. */
 const HEADERS = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' };

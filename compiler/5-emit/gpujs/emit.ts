@@ -13,7 +13,8 @@ import { gridOf, kernelSource } from './source.ts';
 export function emitGpuJs(symbolic: Graph, batch: number): Program<GpuJsStep> {
   const graph = bindBatch(symbolic, batch);
   const kernels = lower(graph);
-  const used = new Set([...kernels.flatMap((kernel) => kernel.params.map((param) => param.id)), ...resultsOf(graph), ...graph.updates.map((update) => update.target)]);
+  const read = kernels.flatMap((kernel) => kernel.params.map((param) => param.id));
+  const used = new Set([...read, ...resultsOf(graph), ...graph.updates.map((update) => update.target)]);
   const leaves = graph.nodes.filter((node) => isLeaf(node.kind) && (used.has(node.id) || node.kind === 'weight' || node.kind === 'state'));
   return {
     batch,

@@ -174,8 +174,9 @@ function createWriter(params: readonly Buffer[]) {
         if (isHarmless(expr.then) && isHarmless(expr.otherwise)) return `(${condition} ? ${value(expr.then, scope)} : ${value(expr.otherwise, scope)})`;
         const name = fresh('v');
         const assign = (branch: Expr): string[] => block(scope, (into) => into.lines.push(`${name} = ${value(branch, into)};`));
-        if (expr.otherwise.kind === 'number') scope.lines.push(`let ${name} = ${numberText(expr.otherwise.value)};`, `if (${condition}) {`, ...assign(expr.then), '}');
-        else scope.lines.push(`let ${name} = 0;`, `if (${condition}) {`, ...assign(expr.then), '} else {', ...assign(expr.otherwise), '}');
+        const other = expr.otherwise;
+        if (other.kind === 'number') scope.lines.push(`let ${name} = ${numberText(other.value)};`, `if (${condition}) {`, ...assign(expr.then), '}');
+        else scope.lines.push(`let ${name} = 0;`, `if (${condition}) {`, ...assign(expr.then), '} else {', ...assign(other), '}');
         return name;
       }
       case 'reduce':
