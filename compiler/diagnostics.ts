@@ -106,7 +106,7 @@ export const CODES = {
   ZZ4008: error('route shape differs', 'A declared adjoint has the shape of its value.'),
   ZZ4009: error('backward routes form a cycle', 'An adjoint cannot depend on itself.'),
   ZZ4010: error('value has no adjoint', 'The loss does not depend on this value, so it has no adjoint.'),
-  ZZ4011: error('too many steps', 'Repeats multiply out to at most 10,000 stages in a block and 200,000 nodes in a net.'),
+  ZZ4011: error('too many steps', 'Repeats multiply out to at most 2,000 stages in a block and 100,000 nodes in a net.'),
   ZZ4012: error('adjoint set twice', 'A value\'s adjoint is replaced with = at most once.'),
   ZZ4013: error('not a step index', 'L[t] takes a stream of a streams block and a whole number.'),
   ZZ4101: note('weights off the true gradient', 'A declared backward route changes what these weights learn from.'),
