@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Tags } from '../../compiler/2-graph/graph.ts';
 import { DUMPS } from './dumps.ts';
 import { diagnosticJson, errorIndex, ROOT } from './errors.ts';
+import { commandHelp } from './help.ts';
 import { code, regionNames, table, withRegions } from './markdown.ts';
 import { supportMatrix, withoutGradient } from './matrix.ts';
 import { functionTables, opTables, optimizerTable, passTable, settingTable, viewTable } from './tables.ts';
@@ -22,6 +23,7 @@ const TAGS: { readonly [N in keyof Tags]-?: string } = {
 
 const REGIONS: Readonly<Record<string, () => string | Promise<string>>> = {
   ...DUMPS,
+  commands: commandHelp,
   errors: errorIndex,
   'diagnostic-json': diagnosticJson,
   functions: functionTables,
