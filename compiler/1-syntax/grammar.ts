@@ -11,6 +11,8 @@ import {
 
 type Rule = ParserMethod<[], CstNode>;
 
+/** In a cell, a let is no statement of the net around it. */
+const OUTSIDE_CELL: ReadonlySet<TokenType> = new Set([...ITEMS].filter((type) => type !== LetName && type !== LetWord));
 /** After an error in a header: its brace, if there is one. */
 const HEADER: ReadonlySet<TokenType> = new Set([...STARTERS, LBrace]);
 
@@ -118,9 +120,11 @@ export class ZigZagParser extends RecoveringParser {
     this.CONSUME(Cell);
     this.CONSUME(Word);
     this.attempt(() => this.SUBRULE(this.params), HEADER);
-    this.need(LBrace, () => this.CONSUME(LBrace), LetName, LetWord);
-    this.MANY(() => this.attempt(() => this.SUBRULE(this.let)));
-    this.attempt(() => this.SUBRULE(this.expr));
+    this.need(LBrace, () => this.CONSUME(LBrace), LetName, LetWord, Word);
+    do {
+      this.MANY(() => this.attempt(() => this.SUBRULE(this.let)));
+      this.attempt(() => this.SUBRULE(this.expr));
+    } while (this.junk(BLOCKS.cell, OUTSIDE_CELL));
     this.CONSUME(RBrace);
   });
 
@@ -133,11 +137,13 @@ export class ZigZagParser extends RecoveringParser {
   });
 
   private readonly names: Rule = this.RULE('names', () => {
-    this.CONSUME(Word);
-    this.MANY(() => {
-      this.CONSUME(Comma);
-      this.CONSUME2(Word);
-    });
+    do {
+      this.CONSUME(Word);
+      this.MANY(() => {
+        this.CONSUME(Comma);
+        this.CONSUME2(Word);
+      });
+    } while (this.forgotten(Comma, [Of, From]));
   });
 
   private readonly streams: Rule = this.RULE('streams', () => {
@@ -251,7 +257,7 @@ export class ZigZagParser extends RecoveringParser {
 
   private readonly backward: Rule = this.RULE('backward', () => {
     this.CONSUME(Backward);
-    this.CONSUME(LBrace);
+    this.need(LBrace, () => this.CONSUME(LBrace), Grad);
     do this.MANY(() => this.attempt(() => this.SUBRULE(this.gradRoute)));
     while (this.junk(BLOCKS.backward, ITEMS));
     this.CONSUME(RBrace);
@@ -279,7 +285,7 @@ export class ZigZagParser extends RecoveringParser {
 
   private readonly train: Rule = this.RULE('train', () => {
     this.CONSUME(Train);
-    this.CONSUME(LBrace);
+    this.need(LBrace, () => this.CONSUME(LBrace), Key);
     do this.MANY(() => this.attempt(() => this.SUBRULE(this.setting)));
     while (this.junk(BLOCKS.train, ITEMS));
     this.CONSUME(RBrace);

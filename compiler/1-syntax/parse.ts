@@ -9,7 +9,7 @@ import { ZigZagParser } from './grammar.ts';
 import { isEnd, MAX_FAULTS } from './recovery.ts';
 import type { Fault } from './recovery.ts';
 import { assignRoles } from './roles.ts';
-import { BadNumber, BadString, endOf, is, LBrace, lex, LParen, LSquare, Minus, Num, RBrace, RParen, RSquare, startOf, Word } from './tokens.ts';
+import { BadNumber, BadString, endOf, is, Key, LBrace, lex, LParen, LSquare, Minus, Num, RBrace, RParen, RSquare, startOf, STARTERS, Word } from './tokens.ts';
 import type { Lexed } from './tokens.ts';
 
 export const MAX_BYTES = 2 * 1024 * 1024;
@@ -156,16 +156,19 @@ function boundNesting(tokens: readonly IToken[], report: Reporter): IToken[] {
 const isOpener = (type: TokenType | undefined): boolean => type === LParen || type === LSquare || type === LBrace;
 const isCloser = (type: TokenType | undefined): boolean => type === RParen || type === RSquare || type === RBrace;
 
-/** Whether an error only follows from a character or a string that is wrong by itself. */
+/** Whether an error only follows from a character, a string or a number that is wrong by itself, earlier in the statement or right after. */
 function lexicalMistakes({ tokens, unknown }: Lexed): (fault: Fault) => boolean {
   const badString = tokens.find((token) => token.tokenType === BadString)?.startOffset ?? Infinity;
-  /** Where tokens start that unknown characters stand before; Infinity for the end of the file. */
+  /** Where the tokens start that this holds for; Infinity for the end of the file. */
   const tainted = new Set<number>();
-  let next = 0;
-  for (const start of [...tokens.map(startOf), Infinity]) {
-    if ((unknown[next]?.startOffset ?? Infinity) < start) tainted.add(start);
-    while ((unknown[next]?.startOffset ?? Infinity) < start) next++;
-  }
+  let [next, taint] = [0, false];
+  const nextUnknown = (): number => unknown[next]?.startOffset ?? Infinity;
+  tokens.forEach((token, i) => {
+    for (; nextUnknown() < startOf(token); next++) taint = true;
+    if (taint || nextUnknown() < (tokens[i + 1]?.startOffset ?? Infinity)) tainted.add(startOf(token));
+    if (STARTERS.has(token.tokenType) && token.tokenType !== Key) taint = false;
+  });
+  if (taint || next < unknown.length) tainted.add(Infinity);
   return ({ token }) => {
     const start = isEnd(token) ? Infinity : startOf(token);
     // A string without an end may have swallowed anything.

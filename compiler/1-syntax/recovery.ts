@@ -32,6 +32,7 @@ export const ITEM = "a statement (input, view, let, layer, cell, streams, twin, 
 
 /** What the blocks consist of. */
 export const BLOCKS = {
+  cell: "an operator, '->' or '}' after the new state",
   streams: "'step', 'repeat' or '}'",
   twin: "'both', 'cross', 'repeat', the name of a stream or '}'",
   backward: "'grad(name) = ...' or '}'",
@@ -62,7 +63,7 @@ const IN_RULE: Readonly<Record<string, string>> = {
   'target Word': 'an operation, a layer or a net',
   'call Word': 'an operation',
   'net RBrace': ITEM,
-  'cell RBrace': "an operator, '->' or '}' after the new state",
+  'cell RBrace': BLOCKS.cell,
   'streams RBrace': BLOCKS.streams,
   'repeatSteps RBrace': BLOCKS.streams,
   'twin RBrace': BLOCKS.twin,
@@ -135,13 +136,21 @@ export class RecoveringParser extends CstParser {
     }
   }
 
+  /** Whether a separator was left out before a name: one of these comes after it. */
+  protected forgotten(separator: TokenType, after: readonly TokenType[]): boolean {
+    const next = this.LA(1);
+    if (this.RECORDING_PHASE || next.tokenType !== Word || !after.some((type) => is(this.LA(2), type))) return false;
+    this.fault(TOKEN_NAMES.get(separator) ?? separator.name, next, this.LA(0));
+    return true;
+  }
+
   /** Between the statements of a block: reports and skips what begins none. False at the end of the block, or where an outer block goes on. */
   protected junk(expected: string, outer: ReadonlySet<TokenType>): boolean {
     if (this.RECORDING_PHASE) return false;
     const next = this.LA(1);
     const inFile = outer === NETS && expected.startsWith("'net'");
     if (isEnd(next) || (!inFile && (next.tokenType === RBrace || outer.has(next.tokenType)))) return false;
-    this.fault(this.LA(0) === this.exprEnd ? `an operator, '->', ${expected}` : expected, next, this.LA(0));
+    this.fault(this.LA(0) === this.exprEnd && !expected.startsWith('an operator') ? `an operator, '->', ${expected}` : expected, next, this.LA(0));
     if (next.tokenType !== LBrace) this.SKIP_TOKEN();
     this.skip(inFile ? NETS : STARTERS);
     return true;

@@ -101,6 +101,7 @@ export function assignRoles(tokens: readonly IToken[]): Misspelling[] {
     return kind !== 'backward' && startsLet(i) ? LetName : undefined;
   };
 
+  const stageWord = (i: number): TokenType | undefined => [Both, Cross, Repeat].find((candidate) => candidate.name === text(i));
   /** Whether the pipe of a stage ends with token i, so that `shared` may follow. */
   const endsPipe = (i: number): boolean => {
     const flag = is(tokens[i], Shared) && ![StageName, Both, Arrow].some((type) => is(tokens[i - 1], type));
@@ -134,7 +135,7 @@ export function assignRoles(tokens: readonly IToken[]): Misspelling[] {
       const listed = is(tokens[i + 1], Comma);
       if (is(tokens[i - 1], Comma) && is(tokens[i - 2], StageName)) return StageName;
       if (!ended(i)) return undefined;
-      const type = [Both, Cross, Repeat].find((candidate) => candidate.name === text(i));
+      const type = stageWord(i);
       if (type !== undefined && !listed) return type;
       if (top().names.has(text(i)) && text(i) !== 'shared') return StageName;
       if (text(i) === 'shared' && !listed && endsPipe(i - 1)) return undefined;
@@ -149,20 +150,28 @@ export function assignRoles(tokens: readonly IToken[]): Misspelling[] {
 
   /** Between a keyword and its brace, words are names, unless a statement plainly begins there. */
   const inHeader = (i: number, kind: Kind): TokenType | undefined => {
-    if (kind === 'streams' && ['step', 'init'].includes(text(i)) && ended(i) && isWord(i + 1) && !['of', 'shared'].includes(text(i + 1))) return text(i) === 'step' ? Step : Init;
-    const type = ['of', 'from'].includes(text(i - 1)) ? undefined : RESERVED.get(text(i));
-    return type !== undefined && ended(i) && fits(type, i) && !['of', 'from', 'shared'].includes(text(i + 1)) ? type : undefined;
+    if (!ended(i) || ['of', 'from', 'shared'].some((word) => word === text(i + 1) || (word !== 'shared' && word === text(i - 1)))) return undefined;
+    // The brace is missing.
+    const inner = kind === 'streams' ? [Step, Init, Repeat].find(({ name }) => name === text(i)) : kind === 'twin' ? stageWord(i) : undefined;
+    if (inner !== undefined) return inner;
+    const type = RESERVED.get(text(i));
+    return type !== undefined && fits(type, i) ? type : undefined;
   };
 
   const roleOf = (i: number): TokenType | undefined => {
+    // The brace of train or backward is missing.
+    if (is(tokens[i - 1], Train) || is(tokens[i - 1], Backward)) blocks.push({ kind: header?.kind ?? 'other', names: new Set(), nesting: 0 });
+    if (is(tokens[i - 1], Train)) return Key;
+    if (is(tokens[i - 1], Backward)) return text(i) === 'grad' ? Grad : undefined;
     const before = tokens[i - 1]?.tokenType;
+    if (before === Cross) return stageWord(i);
     if (before !== undefined && STARTERS.has(before) && !BEFORE_EXPR.has(before)) return undefined;
     if (text(i) === 'net' && isWord(i + 1) && is(tokens[i + 2], LBrace) && text(i + 1) !== 'shared') return Net;
     return header === undefined ? rules[top().kind](i) : inHeader(i, header.kind);
   };
 
   const enter = (type: TokenType, i: number): void => {
-    if (header !== undefined && (type === Step || type === Init || header.kind === 'net')) blocks.push({ ...header, nesting: 0 });
+    if (header !== undefined && ([Step, Init, Repeat, Both, Cross].includes(type) || header.kind === 'net')) blocks.push({ ...header, nesting: 0 });
     if (type === Net || type === Import) blocks = blocks.slice(0, 1);
     else if (RESERVED.has(type.name) || type === LetName) {
       const inner = (kind: Kind): boolean => kind !== 'net' && kind !== 'other' && kind !== 'file';
@@ -189,7 +198,8 @@ export function assignRoles(tokens: readonly IToken[]): Misspelling[] {
       blocks.push({ kind: header?.kind ?? 'other', names: header?.names ?? new Set(), nesting: 0 });
       header = undefined;
     } else if (type === RBrace) {
-      if (blocks.length > 1) blocks.pop();
+      // Without its opening brace a block closes nothing else.
+      if (header === undefined && blocks.length > 1) blocks.pop();
       header = undefined;
     } else if (type === LParen || type === LSquare) top().nesting++;
     else if (type === RParen || type === RSquare) top().nesting = Math.max(0, top().nesting - 1);
