@@ -27,7 +27,7 @@ let count = 0;
 beforeAll(async () => {
   built = build();
   root = await mkdtemp(join(tmpdir(), 'zz-process-'));
-});
+}, 120_000);
 afterAll(async () => {
   built.remove();
   await rm(root, { recursive: true });

@@ -161,7 +161,7 @@ describe('bad input writes nothing', () => {
   test.each<[string, string[], number, RegExp]>([
     ['no file', ['train'], 1, /which file\?/],
     ['an absent file', ['train', 'none.zz'], 1, /none\.zz:1:1: error ZZ1008: there is no file none\.zz/],
-    ['no such net', ['train', 'small.zz:Smal'], 1, /ZZ2001: no net is called Smal[^]*did you mean 'Small'/],
+    ['no such net', ['train', 'small.zz:Smal'], 1, /ZZ2001: [^]*did you mean 'Small'/],
     ['no such backend', ['train', 'small.zz', '--backend', 'cuda'], 1, /there is no backend "cuda"[^]*auto, gpujs, reference/],
     ['no such data', ['train', 'small.zz', '--data', 'photos'], 1, /photos/],
     ['a bad optimizer', ['train', 'small.zz', '--optimizer', 'adma'], 1, /ZZ5004[^]*did you mean 'adam'/],
