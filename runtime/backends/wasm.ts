@@ -5,7 +5,7 @@ import { BackendError } from '../backend.ts';
 import type { Backend, Session, Tensor } from '../backend.ts';
 import { isKept, layOut, resultsOf } from './wasm/arena.ts';
 import type { Arena } from './wasm/arena.ts';
-import { coreCount, hasRelaxedSimd, startThreads } from './wasm/engine.ts';
+import { compileModule, coreCount, hasRelaxedSimd, startThreads } from './wasm/engine.ts';
 import type { Threads } from './wasm/engine.ts';
 import { COMMAND } from './wasm/worker.ts';
 
@@ -67,7 +67,7 @@ async function start(model: Model<WasmStep>, arena: Arena, memory: WebAssembly.M
     const programs = await Promise.all(
       programsOf(model).map(async ([name, program]) => {
         if (!program.code) throw new Error(`the program "${name}" has no code`);
-        const module = await WebAssembly.compile(new Uint8Array(program.code));
+        const module = await compileModule(program.code);
         return { module, arena: arena.fixed, buffer: Object.fromEntries(arena.buffers.get(name) ?? []) };
       }),
     );
@@ -82,6 +82,13 @@ function createSession(model: Model<WasmStep>, arena: Arena, memory: WebAssembly
   const commands = new Int32Array(memory.buffer, arena.commands, COMMAND.bytes / 4);
   const kept = new Map(programsOf(model).flatMap(([name, program]) => program.buffers.filter(isKept).map((spec) => [spec.id, { name, spec }] as const)));
   let state: 'open' | 'failed' | 'disposed' = 'open';
+  let stop: (reason: Error) => void = () => undefined;
+  const stopped = new Promise<never>((_, reject) => {
+    stop = reject;
+  });
+  stopped.catch(() => undefined); // a run under way looks at it
+  /** Runs follow each other: they share the feeds' places. */
+  let queue: Promise<unknown> = Promise.resolve();
 
   const view = (program: string, spec: BufferSpec): Tensor => {
     const [address, length] = [addressIn(arena, program, spec.id), lengthOf(spec)];
@@ -108,8 +115,9 @@ function createSession(model: Model<WasmStep>, arena: Arena, memory: WebAssembly
     Atomics.notify(commands, COMMAND.go);
     workers.hold(true);
     try {
-      await Promise.race([finished(), workers.failure]);
+      await Promise.race([finished(), workers.failure, stopped]);
     } catch (cause) {
+      checkOpen();
       state = 'failed';
       await workers.end();
       throw new BackendError(`a thread failed: ${cause instanceof Error ? cause.message : String(cause)}`, 'Please report this with the .zz file.', { cause });
@@ -132,9 +140,15 @@ function createSession(model: Model<WasmStep>, arena: Arena, memory: WebAssembly
         if (!spec || (spec.role.kind === 'temporary' && !results.has(id))) throw new RangeError(`%${id} is no result of the program "${name}"`);
         return spec;
       });
-      for (const spec of program.buffers) if (isFed(spec)) fill(view(name, spec), spec.id, feeds.get(spec.id));
-      await execute(names.indexOf(name));
-      return new Map(asked.map((spec) => [spec.id, new Float32Array(view(name, spec))]));
+      const turn = async (): Promise<Map<BufferId, Float32Array>> => {
+        checkOpen();
+        for (const spec of program.buffers) if (isFed(spec)) fill(view(name, spec), spec.id, feeds.get(spec.id));
+        await execute(names.indexOf(name));
+        return new Map(asked.map((spec) => [spec.id, new Float32Array(view(name, spec))]));
+      };
+      const result = queue.then(turn);
+      queue = result.catch(() => undefined);
+      return result;
     },
     async read(id) {
       return new Float32Array(keptView(id));
@@ -145,6 +159,7 @@ function createSession(model: Model<WasmStep>, arena: Arena, memory: WebAssembly
     async dispose() {
       if (state === 'disposed') return;
       state = 'disposed';
+      stop(new Error('the session is disposed'));
       await workers.end();
     },
   };

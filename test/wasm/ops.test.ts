@@ -2,9 +2,10 @@
 
 import { describe, expect, it } from 'vitest';
 import { OP_KINDS } from '../../compiler/2-graph/ops.ts';
-import { computes } from '../../compiler/4-kernels/evaluate.ts';
 import { uniforms } from '../../runtime/random.ts';
-import { describeCase, errorsOf, op } from './harness.ts';
+import { computes, evaluate } from '../../compiler/4-kernels/evaluate.ts';
+import { casesGraph, KINDS, relativeError } from '../kernels/cases.ts';
+import { describeCase, errorsOf, op, runWasm } from './harness.ts';
 import type { Case } from './harness.ts';
 
 const none = {};
@@ -177,6 +178,14 @@ describe('the wasm backend', () => {
     const cases = randomConvolutions(25, 7);
     const errors = await errorsOf(cases);
     expect(errors.flatMap((error, i) => (error < 1e-5 ? [] : [`${describeCase(cases[i] as Case)}: ${error}`]))).toEqual([]);
+  });
+
+  it('computes every operation on random shapes', async () => {
+    const { graph, feeds, values } = casesGraph(KINDS, 12);
+    const expected = evaluate(graph, feeds, { precision: 'f32', wanted: values });
+    const found = await runWasm(graph, feeds);
+    const errors = values.map((id) => [id, relativeError(found.get(id) ?? [], expected.get(id) ?? [])] as const);
+    expect(errors.filter(([, error]) => !(error < 1e-5))).toEqual([]);
   });
 
   it('needs no relaxed SIMD', async () => {

@@ -108,19 +108,12 @@ export function define(code: Code, name: string, arity: number, body: (fn: Fn, p
   m.addFunction(name, binaryen.createType(parameters.map(() => binaryen.i32)), binaryen.none, types, block(statements));
 }
 
-/** Checks, optimises and writes the module. Throws Error where binaryen finds it invalid, which is a fault of the emitter. */
+/**
+ * Checks the module and writes it. Throws Error where binaryen finds it invalid, which is a fault of the emitter.
+ * Binaryen's optimiser is left out: on whole training steps it takes ten times as long as all the rest, and engines that optimise themselves run the result no faster.
+ */
 export function finish({ m }: Code): Uint8Array {
   if (!m.validate()) throw new Error('the emitted WebAssembly module is not valid');
-  const before = [binaryen.getOptimizeLevel(), binaryen.getShrinkLevel(), binaryen.getAlwaysInlineMaxSize()] as const;
-  // These settings belong to the library, not to the module: they are put back.
-  binaryen.setOptimizeLevel(3);
-  binaryen.setShrinkLevel(0);
-  try {
-    m.optimize();
-  } finally {
-    binaryen.setOptimizeLevel(before[0]);
-    binaryen.setShrinkLevel(before[1]);
-  }
   const bytes = m.emitBinary();
   m.dispose();
   return bytes;

@@ -32,14 +32,15 @@ const ceilTo = (value: number, step: number): number => Math.ceil(value / step) 
 /** The largest even share of `total`, at most about `most`, that is a multiple of `step`. */
 const share = (total: number, most: number, step: number): number => Math.min(ceilTo(total, step), ceilTo(Math.ceil(total / Math.ceil(total / most)), step));
 
-/** Blocks for a first cache of 32 KiB and a second of 512 KiB, and enough of them for every thread to get its part. */
+/** Blocks for a first cache of 32 KiB and a second of 512 KiB; where there are few, a number of them that 2, 4 and 8 threads share evenly. */
 export function blockingOf(product: Product): Blocking {
   const tileRows = product.columns <= 8 ? 4 : 2;
   const tileColumns = product.columns <= 8 ? 8 : 16;
   const depth = share(product.depth, 256, 4);
   const columns = share(product.columns, 512, tileColumns);
-  const elsewhere = product.groups * Math.ceil(product.columns / columns);
-  const rows = share(product.rows, Math.max(16, Math.min(96, Math.ceil((product.rows * elsewhere) / 24))), tileRows);
+  const blocks = Math.ceil(product.rows / 128);
+  const evenly = blocks < 64 ? Math.min(ceilTo(blocks, 8), Math.ceil(product.rows / 16)) : blocks;
+  const rows = share(product.rows, Math.ceil(product.rows / evenly), tileRows);
   return { tileRows, tileColumns, depth, rows, columns };
 }
 
