@@ -3,6 +3,7 @@
 import { access, constants, mkdir, readdir } from 'node:fs/promises';
 import { availableParallelism, cpus, release, totalmem } from 'node:os';
 import { BackendError } from '../runtime/backend.ts';
+import { findAdapter } from '../runtime/backends/adapter.ts';
 import { BACKENDS } from './backends.ts';
 import { colours, EXIT, print, printJson, type Io } from './io.ts';
 import type { AddCommand } from './command.ts';
@@ -63,13 +64,10 @@ async function processor(): Promise<Finding> {
 /** The adapter that Dawn gives, through the `webgpu` package. */
 async function gpu(): Promise<Finding> {
   const what = 'gpu (Dawn)';
-  const dawn = await import('webgpu').catch((error: unknown) => reason(error));
-  if (typeof dawn === 'string') return { what, state: 'missing', detail: `the webgpu package does not load: ${dawn}`, advice: 'Reinstall with npm ci; without it zz runs on the processor.' };
-  const adapter = await dawn.create([]).requestAdapter();
-  if (!adapter) return { what, state: 'missing', detail: 'no adapter', advice: 'Install a GPU driver with Vulkan (Linux: libvulkan1), Metal or Direct3D 12; without one zz runs on the processor.' };
-  const { description, device, vendor, architecture, isFallbackAdapter } = adapter.info;
-  const name = description || device || [vendor, architecture].filter(Boolean).join(' ');
-  return isFallbackAdapter === true ? { what, state: 'missing', detail: `only a software adapter: ${name}`, advice: 'Install the driver of the GPU.' } : { what, state: 'ok', detail: name };
+  const advice = 'Install a GPU driver with Vulkan (Linux: libvulkan1), Metal or Direct3D 12; without one zz runs on the processor.';
+  const found = await findAdapter().catch((error: unknown) => reason(error));
+  if (typeof found === 'string') return { what, state: 'missing', detail: found, advice };
+  return found.software ? { what, state: 'missing', detail: `only a software adapter: ${found.name}`, advice } : { what, state: 'ok', detail: found.name };
 }
 
 /** Opens the backend for a model without programs: it says what it would run on. */

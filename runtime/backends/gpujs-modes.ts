@@ -2,6 +2,7 @@
 
 import { GPU } from 'gpu.js';
 import { BackendError } from '../backend.ts';
+import { findAdapter, installDawn } from './adapter.ts';
 
 export type GpuJsMode = 'webgpu' | 'webgl2' | 'webasm' | 'cpu';
 
@@ -57,23 +58,10 @@ async function probe(gpu: GPU): Promise<void> {
   if (found.length !== 8 || !right) throw new Error(`the trial kernel gave ${Array.from(found).join(' ')}`);
 }
 
-/** Makes sure that navigator.gpu is there, and names its adapter. In Node it comes from Dawn, through the `webgpu` package. */
+/** The adapter's name, once it is known to be fit and navigator.gpu is there. gpu.js carries a Dawn of its own that needs a newer C library. */
 async function adapterName(softwareCounts: boolean): Promise<string> {
-  if (!globalThis.navigator?.gpu) await installDawn();
-  const adapter = await navigator.gpu.requestAdapter();
-  if (!adapter) throw new Error('WebGPU finds no adapter');
-  const { vendor, architecture, device, description } = adapter.info;
-  const name = description || device || [vendor, architecture].filter(Boolean).join(' ') || 'an unnamed adapter';
-  const software = adapter.info.isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|software|basic render/i.test(`${name} ${architecture}`);
+  const { name, software } = await findAdapter();
   if (software && !softwareCounts) throw new Error(`${name} is a software adapter`);
+  await installDawn();
   return name;
-}
-
-/** gpu.js carries a Dawn of its own that needs a newer C library; it uses navigator.gpu where there is one. */
-async function installDawn(): Promise<void> {
-  if (typeof process === 'undefined') throw new Error('this browser has no WebGPU');
-  const { create, globals } = await import('webgpu');
-  Object.assign(globalThis, globals);
-  if (!globalThis.navigator) Object.defineProperty(globalThis, 'navigator', { value: {}, configurable: true, writable: true });
-  Object.defineProperty(globalThis.navigator, 'gpu', { value: create([]), configurable: true });
 }
