@@ -15,12 +15,6 @@ type Filler = (shape: readonly number[], std: number, draw: Draw) => Float32Arra
 
 const count = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 
-/** How many inputs one output sees: kh*kw*I of an HWIO filter, `in` of [in, out]. */
-export const fanIn = (shape: readonly number[]): number => (shape.length < 2 ? count(shape) : count(shape.slice(0, -1)));
-
-/** How many outputs one input reaches: kh*kw*O of an HWIO filter, `out` of [in, out]. */
-export const fanOut = (shape: readonly number[]): number => (shape.length < 2 ? count(shape) : count(shape) / (shape.at(-2) ?? 1));
-
 const fill = (shape: readonly number[], next: () => number): Float32Array => Float32Array.from({ length: count(shape) }, next);
 
 /** A standard normal number at most two standard deviations from 0: others are drawn again. */
@@ -35,16 +29,10 @@ const FILLERS: { readonly [K in WeightRole['init']]: Filler } = {
   ones: (shape) => new Float32Array(count(shape)).fill(1),
   normal: (shape, std, { normal }) => fill(shape, () => std * normal()),
   truncated_normal: (shape, std, { normal }) => fill(shape, () => std * truncated(normal)),
-  // He et al., "Delving Deep into Rectifiers", 2015: normal with variance 2 / fan_in.
-  he: (shape, _std, { normal }) => {
-    const std = Math.sqrt(2 / fanIn(shape));
-    return fill(shape, () => std * normal());
-  },
-  // Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks", 2010: uniform.
-  glorot: (shape, _std, { uniform }) => {
-    const limit = Math.sqrt(6 / (fanIn(shape) + fanOut(shape)));
-    return fill(shape, () => limit * (2 * uniform() - 1));
-  },
+  // He et al., "Delving Deep into Rectifiers", 2015: normal. The compiler gives sqrt(2 / fan_in) as the deviation.
+  he: (shape, std, { normal }) => fill(shape, () => std * normal()),
+  // Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks", 2010: uniform, of deviation sqrt(2 / (fan_in + fan_out)).
+  glorot: (shape, std, { uniform }) => fill(shape, () => std * Math.sqrt(3) * (2 * uniform() - 1)),
   // Saxe et al., "Exact solutions to the nonlinear dynamics of learning in deep linear neural networks", 2013.
   orthogonal: (shape, _std, { normal }) => orthogonal(shape, normal),
 };
