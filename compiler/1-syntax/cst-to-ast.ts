@@ -6,7 +6,7 @@ import type { Diagnostic, Loc, Span } from '../diagnostics.ts';
 import type {
   Arg, Arm, Binary, Call, Cell, Comment, Expr, File, Ident, Import, Item, Let, Name, Net, NumberLiteral, Stage, Stepping, StepRoute, Train, Value,
 } from './ast.ts';
-import { BadNumber, endOf, is, Shared } from './tokens.ts';
+import { BadNumber, endOf, is, Shared, Zigzag } from './tokens.ts';
 
 /** The longest chain of operations, or the deepest nest of them. Later stages may recurse so deep. */
 export const MAX_HEIGHT = 1000;
@@ -127,7 +127,7 @@ export function toAst(cst: CstNode, comments: readonly IToken[], length: number,
   const value = (cst: CstNode | undefined, end: number): Value => {
     if (cst === undefined) return hole(end);
     const loc = locOf(cst);
-    const [text, truth] = [token(cst, 'String'), token(cst, 'true') ?? token(cst, 'false')];
+    const [text, truth] = [token(cst, 'String'), token(cst, 'True') ?? token(cst, 'False')];
     if (text !== undefined) return { kind: 'string', value: unquoted(text), loc };
     if (truth !== undefined) return { kind: 'boolean', value: truth.image === 'true', loc };
     const [low, high] = tokens(cst, 'Number');
@@ -148,8 +148,8 @@ export function toAst(cst: CstNode, comments: readonly IToken[], length: number,
 
   const route = (cst: CstNode | undefined, end: number): StepRoute => {
     if (cst === undefined) return { form: 'straight', loc: between(end, end) };
-    const word = token(cst, 'straight') ?? token(cst, 'zigzag');
-    return word === undefined ? { form: 'arms', arms: arms(cst), loc: locOf(cst) } : { form: word.tokenType.name === 'zigzag' ? 'zigzag' : 'straight', loc: locOf(cst) };
+    const word = token(cst, 'Straight') ?? token(cst, 'Zigzag');
+    return word === undefined ? { form: 'arms', arms: arms(cst), loc: locOf(cst) } : { form: word.tokenType === Zigzag ? 'zigzag' : 'straight', loc: locOf(cst) };
   };
   const count = (cst: CstNode): NumberLiteral => {
     const digits = token(cst, 'Number');
@@ -166,10 +166,10 @@ export function toAst(cst: CstNode, comments: readonly IToken[], length: number,
     const [repeat, cross] = [node(part, 'repeatStages'), node(part, 'cross')];
     if (repeat !== undefined) return { kind: 'repeat', count: count(repeat), body: stages(repeat), loc };
     if (cross !== undefined) {
-      const form = CROSS_FORMS.find((name) => token(cross, name) !== undefined);
+      const [, form] = CROSS_FORMS.find(([type]) => token(cross, type) !== undefined) ?? [];
       return form === undefined ? { kind: 'cross', form: 'arms', arms: arms(cross), loc } : { kind: 'cross', form, loc };
     }
-    const streams = token(part, 'both') === undefined ? idents(tokens(part, 'StageName')) : 'both';
+    const streams = token(part, 'Both') === undefined ? idents(tokens(part, 'StageName')) : 'both';
     return { kind: 'pipe', streams, pipe: nodes(part, 'target').map(targetOf), shared: token(part, Shared.name) !== undefined, loc };
   });
 
@@ -177,7 +177,7 @@ export function toAst(cst: CstNode, comments: readonly IToken[], length: number,
     kind: 'let',
     names: idents([...tokens(cst, 'LetName'), ...tokens(cst, 'Word')]),
     value: expr(node(cst, 'expr'), spanOf(cst).end),
-    keyword: token(cst, 'let') !== undefined,
+    keyword: token(cst, 'Let') !== undefined,
     loc: locOf(cst),
   });
 
@@ -209,7 +209,7 @@ export function toAst(cst: CstNode, comments: readonly IToken[], length: number,
       names: namesOf(cst),
       cell,
       shared: token(cst, Shared.name) !== undefined,
-      ...(token(cst, 'init') === undefined ? {} : { init: expr(node(cst, 'expr'), loc.span.end) }),
+      ...(token(cst, 'Init') === undefined ? {} : { init: expr(node(cst, 'expr'), loc.span.end) }),
       steps: steppings(cst),
       loc,
     }),
@@ -248,7 +248,7 @@ export function toAst(cst: CstNode, comments: readonly IToken[], length: number,
   const nets = nodes(cst, 'net');
   const [first] = nets;
   for (const late of nodes(cst, 'import')) {
-    const keyword = token(late, 'import');
+    const keyword = token(late, 'Import');
     if (first !== undefined && keyword !== undefined && startOf(late) > startOf(first)) wrong(keyword, 'imports above the first net', 'an import below a net');
   }
   return {
@@ -259,6 +259,6 @@ export function toAst(cst: CstNode, comments: readonly IToken[], length: number,
   };
 }
 
-const CROSS_FORMS = ['swap', 'concat', 'add', 'mean'] as const;
+const CROSS_FORMS = [['Swap', 'swap'], ['Concat', 'concat'], ['Add', 'add'], ['Mean', 'mean']] as const;
 
 const unquoted = ({ image }: IToken): string => image.slice(1, image.length > 1 && image.endsWith('"') ? -1 : undefined);

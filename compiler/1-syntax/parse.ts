@@ -158,7 +158,7 @@ const isCloser = (type: TokenType | undefined): boolean => type === RParen || ty
 
 /** Whether an error only follows from a character, a string or a number that is wrong by itself, earlier in the statement or right after. */
 function lexicalMistakes({ tokens, unknown }: Lexed): (fault: Fault) => boolean {
-  const badString = tokens.find((token) => token.tokenType === BadString)?.startOffset ?? Infinity;
+  const badString = tokens.find((token) => token.tokenType === BadString)?.startOffset ?? NaN;
   /** Where the tokens start that this holds for; Infinity for the end of the file. */
   const tainted = new Set<number>();
   let [next, taint] = [0, false];

@@ -6,7 +6,7 @@ import type { IParserErrorMessageProvider, IToken, MismatchedTokenException, Tok
 import { nearest } from '../diagnostics.ts';
 import type { Misspelling } from './roles.ts';
 import {
-  Arrow, BackArrow, Colon, Comma, Equal, From, Import, is, LBrace, LetName, LParen, LSquare, Net, Num, Of, RBrace, RESERVED, RParen, RSquare, StageName, STARTERS, Str, Word,
+  Arrow, BackArrow, Colon, Comma, Equal, From, Import, is, LBrace, LetName, LParen, LSquare, Net, Num, Of, RBrace, RESERVED, RParen, RSquare, StageName, STARTERS, Str, Word, wordOf,
 } from './tokens.ts';
 
 /** A syntax error: what the grammar allows in place of a token. At the end of the file the token is chevrotain's EOF, without an offset. */
@@ -85,7 +85,7 @@ const ALTERNATIVES: Readonly<Record<string, string>> = {
 const messages: IParserErrorMessageProvider = {
   buildMismatchTokenMessage: ({ expected, previous, ruleName }) => {
     if (ruleName === 'args' && is(previous, LParen)) return "an argument or ')'";
-    return IN_RULE[`${ruleName} ${expected.name}`] ?? TOKEN_NAMES.get(expected) ?? `'${expected.name}'`;
+    return IN_RULE[`${ruleName} ${expected.name}`] ?? TOKEN_NAMES.get(expected) ?? `'${wordOf(expected)}'`;
   },
   buildNoViableAltMessage: ({ ruleName }) => ALTERNATIVES[ruleName] ?? 'something else',
   buildEarlyExitMessage: ({ ruleName }) => (ruleName === 'arms' ? 'the name of a stream' : 'an expression'),
@@ -140,7 +140,7 @@ export class RecoveringParser extends CstParser {
   protected forgotten(separator: TokenType, after: readonly TokenType[]): boolean {
     const next = this.LA(1);
     if (this.RECORDING_PHASE || next.tokenType !== Word || !after.some((type) => is(this.LA(2), type))) return false;
-    this.fault(TOKEN_NAMES.get(separator) ?? separator.name, next, this.LA(0));
+    this.fault(TOKEN_NAMES.get(separator) ?? wordOf(separator), next, this.LA(0));
     return true;
   }
 
@@ -161,8 +161,8 @@ export class RecoveringParser extends CstParser {
     if (this.RECORDING_PHASE) return;
     const token = this.LA(1);
     if (token.tokenType !== Word) return;
-    const keyword = nearest(token.image, types.map((type) => type.name));
-    const type = types.find(({ name }) => name === keyword);
+    const keyword = nearest(token.image, types.map(wordOf));
+    const type = types.find((candidate) => wordOf(candidate) === keyword);
     if (type === undefined || keyword === undefined) return;
     this.misspelt.push({ token, keyword });
     token.tokenType = type;

@@ -5,7 +5,7 @@ import type { IToken, TokenType } from 'chevrotain';
 import { nearest } from '../diagnostics.ts';
 import {
   Arrow, BackArrow, Backward, BinaryOp, Both, Cell, Colon, Comma, CONTEXTUAL, Cross, Equal, Grad, Import, Init, Input, is, Key, Layer, LBrace, LetName, LetWord,
-  Loss, LParen, LSquare, Net, Num, PlusEqual, RBrace, Repeat, RESERVED, RParen, RSquare, Shared, StageName, STARTERS, Step, Str, Streams, Train, Twin, View, Word,
+  Loss, LParen, LSquare, Net, Num, PlusEqual, RBrace, Repeat, RESERVED, RParen, RSquare, Shared, StageName, STARTERS, Step, Str, Streams, Train, Twin, View, Word, wordOf,
 } from './tokens.ts';
 
 /** A word taken for the keyword it nearly is. */
@@ -73,10 +73,10 @@ export function assignRoles(tokens: readonly IToken[]): Misspelling[] {
 
   const correct = (i: number, ...types: readonly TokenType[]): TokenType | undefined => {
     const token = tokens[i];
-    const keyword = nearest(text(i), types.map((type) => type.name));
+    const keyword = nearest(text(i), types.map(wordOf));
     if (token === undefined || keyword === undefined) return undefined;
     misspelt.push({ token, keyword });
-    return types.find((type) => type.name === keyword);
+    return types.find((type) => wordOf(type) === keyword);
   };
 
   const itemAt = (i: number): TokenType | undefined => {
@@ -84,7 +84,7 @@ export function assignRoles(tokens: readonly IToken[]): Misspelling[] {
     const type = RESERVED.get(text(i));
     const free = ended(i) && nesting === 0;
     if (type !== undefined && type !== Net && type !== Import && (free || fitsOnly(type, i))) return type;
-    if (startsLet(i)) return LetName;
+    if (type === undefined && startsLet(i)) return LetName;
     if (!free || type !== undefined) return undefined;
     return correct(i, ...[...RESERVED.values()].filter((candidate) => candidate !== Net && candidate !== Import && fits(candidate, i)));
   };
@@ -98,10 +98,10 @@ export function assignRoles(tokens: readonly IToken[]): Misspelling[] {
       if (ended(i) ? fits(type, i) || isLet(i) : (kind === 'streams' || kind === 'backward') && fitsOnly(type, i)) return type;
     }
     // In a backward block `name =` lacks its grad; elsewhere the brace before it is missing.
-    return kind !== 'backward' && startsLet(i) ? LetName : undefined;
+    return kind !== 'backward' && type === undefined && startsLet(i) ? LetName : undefined;
   };
 
-  const stageWord = (i: number): TokenType | undefined => [Both, Cross, Repeat].find((candidate) => candidate.name === text(i));
+  const stageWord = (i: number): TokenType | undefined => [Both, Cross, Repeat].find((candidate) => wordOf(candidate) === text(i));
   /** Whether the pipe of a stage ends with token i, so that `shared` may follow. */
   const endsPipe = (i: number): boolean => {
     const flag = is(tokens[i], Shared) && ![StageName, Both, Arrow].some((type) => is(tokens[i - 1], type));
@@ -120,7 +120,7 @@ export function assignRoles(tokens: readonly IToken[]): Misspelling[] {
     other: itemAt,
     cell: itemInside,
     streams: (i) => {
-      const type = [Step, Repeat].find((candidate) => candidate.name === text(i));
+      const type = [Step, Repeat].find((candidate) => wordOf(candidate) === text(i));
       const first = is(tokens[i - 1], LBrace);
       if (first && text(i) === 'init') return Init;
       if (type !== undefined && ended(i) && (top().nesting === 0 || isWord(i + 1))) return type;
@@ -152,7 +152,7 @@ export function assignRoles(tokens: readonly IToken[]): Misspelling[] {
   const inHeader = (i: number, kind: Kind): TokenType | undefined => {
     if (!ended(i) || ['of', 'from', 'shared'].some((word) => word === text(i + 1) || (word !== 'shared' && word === text(i - 1)))) return undefined;
     // The brace is missing.
-    const inner = kind === 'streams' ? [Step, Init, Repeat].find(({ name }) => name === text(i)) : kind === 'twin' ? stageWord(i) : undefined;
+    const inner = kind === 'streams' ? [Step, Init, Repeat].find((candidate) => wordOf(candidate) === text(i)) : kind === 'twin' ? stageWord(i) : undefined;
     if (inner !== undefined) return inner;
     const type = RESERVED.get(text(i));
     return type !== undefined && fits(type, i) ? type : undefined;
@@ -173,7 +173,7 @@ export function assignRoles(tokens: readonly IToken[]): Misspelling[] {
   const enter = (type: TokenType, i: number): void => {
     if (header !== undefined && ([Step, Init, Repeat, Both, Cross].includes(type) || header.kind === 'net')) blocks.push({ ...header, nesting: 0 });
     if (type === Net || type === Import) blocks = blocks.slice(0, 1);
-    else if (RESERVED.has(type.name) || type === LetName) {
+    else if (RESERVED.has(wordOf(type)) || type === LetName) {
       const inner = (kind: Kind): boolean => kind !== 'net' && kind !== 'other' && kind !== 'file';
       while (inner(top().kind) && !((type === LetName || type === LetWord) && top().kind === 'cell')) blocks.pop();
       top().nesting = 0;

@@ -53,7 +53,8 @@ const CommentToken = createToken({ name: 'Comment', pattern: /(?:\/\/|#)[^\r\n]*
 const Unknown = createToken({ name: 'Unknown', pattern: unknownRun, start_chars_hint: unknownStarts, line_breaks: false, group: 'unknown' });
 
 // Words that roles.ts turns into keywords. A word of this first kind begins a statement, and is then no name: recovery resumes there.
-const starter = (name: string): TokenType => createToken({ name, pattern: Lexer.NA });
+const capital = (word: string): string => word.charAt(0).toUpperCase() + word.slice(1);
+const starter = (word: string): TokenType => createToken({ name: capital(word), label: word, pattern: Lexer.NA });
 export const Import = starter('import');
 export const Net = starter('net');
 export const Input = starter('input');
@@ -79,7 +80,7 @@ export const StageName = starter('StageName');
 export const Key = starter('Key');
 
 // A word of this second kind is a keyword only where the grammar asks for it, and a name everywhere else.
-const contextual = (name: string): TokenType => createToken({ name, pattern: Lexer.NA, categories: Word });
+const contextual = (word: string): TokenType => createToken({ name: capital(word), label: word, pattern: Lexer.NA, categories: Word });
 export const Of = contextual('of');
 export const From = contextual('from');
 export const Shared = contextual('shared');
@@ -92,12 +93,15 @@ export const Mean = contextual('mean');
 export const True = contextual('true');
 export const False = contextual('false');
 
+/** The word of a keyword's type. */
+export const wordOf = (type: TokenType): string => type.LABEL ?? type.name;
+
 /** Reserved at the start of a statement. */
 export const RESERVED: ReadonlyMap<string, TokenType> = new Map(
-  [Import, Net, Input, View, LetWord, Layer, Cell, Streams, Twin, Backward, Output, Loss, Train].map((type) => [type.name, type]),
+  [Import, Net, Input, View, LetWord, Layer, Cell, Streams, Twin, Backward, Output, Loss, Train].map((type) => [wordOf(type), type]),
 );
 export const CONTEXTUAL: ReadonlyMap<string, TokenType> = new Map(
-  [Of, From, Shared, Straight, Zigzag, Swap, Concat, Add, Mean, True, False].map((type) => [type.name, type]),
+  [Of, From, Shared, Straight, Zigzag, Swap, Concat, Add, Mean, True, False].map((type) => [wordOf(type), type]),
 );
 /** Every type that begins a statement somewhere. */
 export const STARTERS: ReadonlySet<TokenType> = new Set([...RESERVED.values(), Init, Step, Repeat, Both, Cross, Grad, LetName, StageName, Key]);
