@@ -1,15 +1,11 @@
 // The backends of this version, fastest first: what emits a program for one, and what runs it. Both are loaded when they are asked for.
 
-import type { Graph } from '../compiler/2-graph/graph.ts';
-import type { Model, Program } from '../compiler/5-emit/model.ts';
+import type { Emitter } from '../compiler/compile.ts';
+import type { Model } from '../compiler/5-emit/model.ts';
 import { BackendError, type Backend, type Session } from '../runtime/backend.ts';
 import { UsageError } from './io.ts';
 
-/** A program for a graph whose batch is a symbol. */
-export type Emit<Step> = (graph: Graph, batch: number) => Program<Step>;
-
-export interface Target {
-  readonly emit: Emit<unknown>;
+export interface Target extends Emitter<unknown> {
   readonly backend: Backend<unknown>;
 }
 

@@ -18,6 +18,7 @@ interface Options {
   readonly diff?: string;
   readonly out?: string;
   readonly batch?: number;
+  readonly remat?: boolean;
   readonly width: number;
   readonly mode: 'train' | 'evaluate';
 }
@@ -26,13 +27,14 @@ export const irCommand: AddCommand = (program, io, done) => {
   program
     .command('ir')
     .summary('a stage of the compilation')
-    .description('Prints a net at a stage of its compilation: tokens, ast, graph, any pass (unroll, autodiff, optimizer, ...), kernels, model.')
+    .description('Prints a net at a stage of its compilation: tokens, ast, graph, any pass (unroll, autodiff, ..., fuse, memory), kernels, model.')
     .argument('<file>', 'FILE, or FILE:NetName where it has several')
     .option('--stage <name>', 'which stage', 'graph')
     .addOption(choice('--format <form>', 'how it is written; dot is for graphs', ['text', 'json', 'dot'], 'text'))
     .option('--diff <a..b>', 'what differs between two stages')
     .option('--out <file>', 'write to a file instead of standard output')
-    .option('--batch <images>', 'the batch of kernels and model (default: the net\'s)', wholeNumber)
+    .option('--batch <images>', 'the batch of the stages from bind on (default: the net\'s)', wholeNumber)
+    .option('--remat', 'compute costlier values again instead of keeping them')
     .option('--width <factor>', 'scale every channel count but the last', positive, 1)
     .addOption(choice('--mode <mode>', 'the graph of which mode', ['train', 'evaluate'], 'train'))
     .addHelpText('after', '\nExamples:\n  zz ir net.zz --stage autodiff\n  zz ir net.zz --diff graph..unroll\n  zz ir net.zz --format dot | dot -Tsvg > net.svg\n')
@@ -47,8 +49,8 @@ async function showStage(file: string, options: Options, io: Io): Promise<void> 
   const [{ stagesOf }, { traceStages }] = await Promise.all([import('./stages.ts'), import('./trace.ts')]);
   const [entry] = BACKENDS;
   if (!entry) throw new UsageError('this version has no backend');
-  const { emit } = await entry.load();
-  const stages = stagesOf(net.program, net.name, { mode: options.mode, width: options.width, batch: options.batch ?? net.settings.batch, settings: net.settings, emit });
+  const target = await entry.load();
+  const stages = stagesOf(net.program, net.name, { mode: options.mode, width: options.width, batch: options.batch ?? net.settings.batch, settings: net.settings, remat: options.remat ?? false, target });
   await traceStages(io, stages);
   const text = options.diff === undefined ? formOf(find(stages, options.stage), options.format) : difference(stages, options.diff, options.format);
   if (options.out === undefined) print(io, text);

@@ -59,11 +59,11 @@ export async function openModel(io: Io, request: ModelRequest): Promise<OpenMode
     ...(rest > 0 && { [EVALUATE_REST]: { mode: 'evaluate', batch: rest } }),
   };
   if (isTracing(io)) {
-    const { emit } = await (entries[0] as BackendEntry).load();
-    await traceStages(io, stagesOf(net.program, net.name, { mode: evaluateOnly ? 'evaluate' : 'train', width: net.width, batch: evaluateOnly ? size : batch, settings, emit }));
+    const target = await (entries[0] as BackendEntry).load();
+    await traceStages(io, stagesOf(net.program, net.name, { mode: evaluateOnly ? 'evaluate' : 'train', width: net.width, batch: evaluateOnly ? size : batch, settings, target }));
   }
-  const { model, session } = await openFirst(entries, ({ emit }) => {
-    const compiled = passErrorsAs(net.program, () => compileModel(net.program, net.name, layout, emit, { settings, width: net.width }));
+  const { model, session } = await openFirst(entries, (target) => {
+    const compiled = passErrorsAs(net.program, () => compileModel(net.program, net.name, layout, target, { settings, width: net.width }));
     if ('diagnostics' in compiled) throw new SourceError(compiled.diagnostics, programTexts(net.program));
     return compiled.model;
   });

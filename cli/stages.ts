@@ -1,7 +1,6 @@
 // Every stage of a net's compilation, in order, each with its text, JSON and (for graphs) GraphViz forms.
 
 import { parse } from '../compiler/1-syntax/parse.ts';
-import { bindBatch } from '../compiler/2-graph/bind.ts';
 import type { Program } from '../compiler/2-graph/build.ts';
 import { graphToDot } from '../compiler/2-graph/dot.ts';
 import type { Graph, TrainSettings } from '../compiler/2-graph/graph.ts';
@@ -11,8 +10,7 @@ import { PassError } from '../compiler/3-passes/pass.ts';
 import { printKernels } from '../compiler/4-kernels/kernel.ts';
 import { lower } from '../compiler/4-kernels/lower.ts';
 import type { Program as ModelProgram } from '../compiler/5-emit/model.ts';
-import { compileNet } from '../compiler/compile.ts';
-import type { Emit } from './backends.ts';
+import { compileNet, type Emitter } from '../compiler/compile.ts';
 import { SourceError } from './diagnostics.ts';
 import { programTexts } from './load.ts';
 import { printTree } from './tree.ts';
@@ -28,27 +26,31 @@ export interface Stage {
 export interface StageOptions {
   readonly mode: Graph['mode'];
   readonly width: number;
-  /** For the stages that need one: kernels and model. */
+  /** For the stages from `bind` on. */
   readonly batch: number;
+  readonly remat?: boolean;
   readonly settings: TrainSettings;
-  readonly emit: Emit<unknown>;
+  /** What kernels and model are made for. */
+  readonly target: Emitter<unknown>;
 }
 
 /** All stages of a net. Throws SourceError where the source is wrong. */
 export function stagesOf(program: Program, net: string, options: StageOptions): Stage[] {
-  const { mode, width, batch, settings, emit } = options;
+  const { mode, width, batch, remat = false, settings, target } = options;
   const { main } = program;
   if (!main) throw new SourceError(program.diagnostics, programTexts(program));
   const stages: Stage[] = [tokens(main.source), syntax(main.ast)];
   const { graph, diagnostics } = passErrorsAs(program, () =>
-    compileNet(program, net, { mode, width, settings, observe: (name, each) => void stages.push(graphStage(name, each)) }),
+    compileNet(program, net, { mode, width, settings, batch, remat, observe: (name, each) => void stages.push(graphStage(name, each)) }),
   );
   if (!graph) throw new SourceError(diagnostics, programTexts(program));
-  const kernels = () => lower(bindBatch(graph, batch));
+  const input = target.fused ? graph : (stages.find((stage) => stage.name === 'bind')?.graph ?? graph);
+  const kernels = () => lower(input);
+  const model = () => target.emit(input, batch);
   return [
     ...stages,
     { name: 'kernels', text: () => printKernels(kernels()), json: kernels },
-    { name: 'model', text: () => printModel(emit(graph, batch)), json: () => emit(graph, batch) },
+    { name: 'model', text: () => printModel(model()), json: model },
   ];
 }
 

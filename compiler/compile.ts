@@ -2,28 +2,42 @@
 
 import { buildNet, type BuildOptions, type Program } from './2-graph/build.ts';
 import type { Graph, TrainSettings } from './2-graph/graph.ts';
-import { runPasses } from './3-passes/pipeline.ts';
+import { optimise, runPasses } from './3-passes/pipeline.ts';
 import type { Model, Program as ModelProgram } from './5-emit/model.ts';
 import { hasErrors, type Diagnostic } from './diagnostics.ts';
 
 export interface CompileOptions extends BuildOptions {
   /** Takes the place of the net's own `train` block. */
   readonly settings?: TrainSettings;
+  /** Distinct images a run takes. Without it the graph is for any batch, and the passes end before those that need to know it. */
+  readonly batch?: number;
+  /** Computes costlier values again instead of keeping them. */
+  readonly remat?: boolean;
+  /** The last pass to run. */
+  readonly until?: string;
   /** Called with every stage from `graph` on. */
   readonly observe?: (stage: string, graph: Graph) => void;
 }
 
-/** A net after all passes, for any batch size; no graph where there are errors. Throws PassError, VerifyError as `runPasses` does. */
-export function compileNet(program: Program, net: string | undefined, { settings, observe, ...options }: CompileOptions): { readonly graph?: Graph; readonly diagnostics: readonly Diagnostic[] } {
+/** A net after its passes; no graph where there are errors. Throws PassError, VerifyError as `runPasses` does. */
+export function compileNet(program: Program, net: string | undefined, { settings, batch, remat, until, observe, ...options }: CompileOptions): { readonly graph?: Graph; readonly diagnostics: readonly Diagnostic[] } {
   const { graph: built, diagnostics } = buildNet(program, net, options);
   if (!built || hasErrors(diagnostics)) return { diagnostics };
   const graph = settings ? { ...built, train: settings } : built;
   observe?.('graph', graph);
-  return { graph: runPasses(graph, observe ? { observe } : {}), diagnostics };
+  return { graph: runPasses(graph, { ...(batch !== undefined && { batch }), ...(remat && { remat }), ...(until !== undefined && { until }), ...(observe && { observe }) }), diagnostics };
 }
 
 /** The programs of a model: what each computes and at which batch. */
 export type Layout = Readonly<Record<string, { readonly mode: Graph['mode']; readonly batch: number }>>;
+
+/** A backend's compiler. */
+export interface Emitter<Step> {
+  /** Whether its programs run the kernels that `fuse` chose; others run one operation at a time, of graphs for any batch. */
+  readonly fused?: boolean;
+  /** A program for a graph that is bound to the batch, or for any batch. */
+  readonly emit: (graph: Graph, batch: number) => ModelProgram<Step>;
+}
 
 export type Compiled<Step> = { readonly model: Model<Step> } | { readonly diagnostics: readonly Diagnostic[] };
 
@@ -32,8 +46,8 @@ export function compileModel<Step>(
   program: Program,
   net: string | undefined,
   layout: Layout,
-  emit: (graph: Graph, batch: number) => ModelProgram<Step>,
-  options: Omit<CompileOptions, 'mode'>,
+  { fused = false, emit }: Emitter<Step>,
+  { remat = false, ...options }: Omit<CompileOptions, 'mode' | 'batch' | 'until'>,
 ): Compiled<Step> {
   const graphs = new Map<Graph['mode'], Graph>();
   for (const mode of new Set(Object.values(layout).map((each) => each.mode))) {
@@ -43,7 +57,7 @@ export function compileModel<Step>(
   }
   const programs = Object.entries(layout).flatMap(([name, { mode, batch }]) => {
     const graph = graphs.get(mode);
-    return graph ? [[name, emit(graph, batch)] as const] : [];
+    return graph ? [[name, emit(fused ? optimise(graph, { batch, remat }) : graph, batch)] as const] : [];
   });
   const [first] = graphs.values();
   if (!first) throw new RangeError('a model has at least one program');

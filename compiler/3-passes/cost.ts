@@ -146,7 +146,8 @@ export function readBytes(members: readonly Node[], inside: ReadonlySet<ValueId>
   return [...read].reduce((sum, id) => sum + needed(id), 0);
 }
 
-export function usersOf(graph: Graph): Map<ValueId, Node[]> {
+/** The nodes that read each value. */
+export function usersOf(graph: Pick<Graph, 'nodes'>): Map<ValueId, Node[]> {
   const users = new Map<ValueId, Node[]>();
   for (const node of graph.nodes) {
     for (const input of new Set(node.inputs)) {
@@ -158,11 +159,12 @@ export function usersOf(graph: Graph): Map<ValueId, Node[]> {
   return users;
 }
 
-/** The values that must be in memory when a step ends. */
+/** The values that must be in memory when a step ends; gradients are among them where no update takes them. */
 export const namedValues = (graph: Graph): ReadonlySet<ValueId> =>
   new Set([
     ...graph.outputs.map((output) => output.value),
     ...(graph.loss === undefined ? [] : [graph.loss]),
     ...(graph.classifier ? [graph.classifier.logits, graph.classifier.correct] : []),
+    ...(graph.updates.length === 0 ? graph.gradients.map((gradient) => gradient.value) : []),
     ...graph.updates.map((update) => update.value),
   ]);

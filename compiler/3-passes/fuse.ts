@@ -12,16 +12,21 @@ import { bytesOf, LAUNCH_BYTES, namedValues, readBytes, recomputeCost, usersOf, 
 import type { Pass } from './pass.ts';
 import { freshIds } from './rewrite.ts';
 
-export const fuse: Pass = {
+export interface FuseOptions {
+  /** Computes costlier element-wise values again in each kernel that reads them, where their operand is in memory anyway. */
+  readonly remat?: boolean;
+}
+
+export const fuse = ({ remat = false }: FuseOptions = {}): Pass => ({
   name: 'fuse',
   summary: 'element-wise chains, prologues and epilogues become one kernel with the operation beside them; all updates are one kernel',
   run: (graph) => {
-    const plan = createPlan(graph);
+    const plan = createPlan(graph, remat);
     chooseKernels(plan);
     inlineProducers(plan);
     return number(plan);
   },
-};
+});
 
 type Group = OpSpec['group'];
 const ROOTS: ReadonlySet<Group> = new Set<Group>(['contraction', 'reduction', 'pooling', 'classifier']);
@@ -43,16 +48,19 @@ interface Plan {
   readonly named: ReadonlySet<ValueId>;
   readonly typeOf: TypeOf;
   readonly kernels: Kernel[];
-  /** The kernel that makes a value. Moved values have none: who reads them moves them. */
-  readonly kernelOf: Map<ValueId, Kernel>;
+  /** The kernels that make a value: one, until its readers each compute it. Moved values have none: who reads them moves them. */
+  readonly homes: Map<ValueId, readonly Kernel[]>;
+  readonly remat: boolean;
+  /** Additions that computing an element again may cost. */
+  readonly limit: number;
   /** Why a value is kept in memory. */
   readonly notes: Map<ValueId, string>;
 }
 
-function createPlan(graph: Graph): Plan {
+function createPlan(graph: Graph, remat: boolean): Plan {
   const nodes = new Map(graph.nodes.map((node) => [node.id, node]));
   const typeOf: TypeOf = (id) => nodes.get(id)?.type ?? { dtype: 'f32', shape: [] };
-  return { graph, nodes, users: usersOf(graph), named: namedValues(graph), typeOf, kernels: [], kernelOf: new Map(), notes: new Map() };
+  return { graph, nodes, users: usersOf(graph), named: namedValues(graph), typeOf, kernels: [], homes: new Map(), remat, limit: remat ? AFFORDABLE : CHEAP, notes: new Map() };
 }
 
 /** Whether readers compute the node's indices themselves. Moved values that the graph names are made by a kernel. */
@@ -63,39 +71,55 @@ const isMoved = (plan: Plan, node: Node): boolean => groupOf(node.kind) === 'mov
  * so that the order of the kernels stays one without cycles.
  */
 function chooseKernels(plan: Plan): void {
-  const { kernels, kernelOf, nodes } = plan;
+  const { kernels, homes } = plan;
+  /** By value, the last kernel that it is made of, through data movement. */
+  const sources = new Map<ValueId, Kernel>();
   const open = (kind: Kernel['kind'], node: Node): Kernel => {
     const kernel: Kernel = { order: kernels.length, kind, shape: node.type.shape, members: [] };
     kernels.push(kernel);
     return kernel;
   };
-  /** The kernels whose results the value is made of, through data movement. */
-  const sources = (id: ValueId): Kernel[] => {
-    const kernel = kernelOf.get(id);
-    return kernel ? [kernel] : (nodes.get(id)?.inputs ?? []).flatMap(sources);
-  };
-  const latest = (node: Node): Kernel | undefined => node.inputs.flatMap(sources).reduce<Kernel | undefined>((last, kernel) => (last && last.order >= kernel.order ? last : kernel), undefined);
+  const latest = (node: Node): Kernel | undefined =>
+    node.inputs.reduce<Kernel | undefined>((last, input) => {
+      const source = sources.get(input);
+      return last && (!source || last.order >= source.order) ? last : source;
+    }, undefined);
 
-  let classifier: Kernel | undefined;
+  const classifiers = new Map<ValueId | undefined, Kernel>();
   let update: Kernel | undefined;
-  const choose = (node: Node): Kernel => {
-    const last = latest(node);
+  const choose = (node: Node, last: Kernel | undefined): Kernel => {
     if (node.tags.phase === 'update' && !isRoot(node)) return (update = update && (!last || last.order <= update.order) ? update : open('update', node));
-    if (groupOf(node.kind) === 'classifier') return (classifier = classifier && (!last || last.order <= classifier.order) ? classifier : open('classifier', node));
+    if (groupOf(node.kind) === 'classifier') {
+      // One kernel for what reads the same class scores.
+      const [logits] = node.inputs;
+      const known = classifiers.get(logits);
+      const kernel = known && (!last || last.order <= known.order) ? known : open('classifier', node);
+      classifiers.set(logits, kernel);
+      return kernel;
+    }
     if (isRoot(node)) return last && poolsResult(plan, node, last) ? last : open(groupOf(node.kind) === 'contraction' ? 'contraction' : 'root', node);
     if (last && followsPart(plan, node, last)) return last;
     const joins = last && isElementwise(node.kind) && sameShape(last.shape, node.type.shape) && last.kind !== 'classifier' && last.kind !== 'update';
     // Only values at the element itself are at hand in the kernel that makes them.
-    const direct = node.inputs.every((input) => kernelOf.get(input) === last || !sources(input).some((source) => source === last));
-    return joins && direct && !readOnce(plan, node) ? last : open('map', node);
+    const direct = node.inputs.every((input) => sources.get(input) !== last || homeOf(plan, input) === last);
+    return joins && direct && !readOnce(plan, node) && !isRecomputed(plan, node) ? last : open('map', node);
   };
   for (const node of updatesLast(plan.graph.nodes)) {
-    if (isLeaf(node.kind) || isMoved(plan, node)) continue;
-    const kernel = choose(node);
+    if (isLeaf(node.kind)) continue;
+    const last = latest(node);
+    if (isMoved(plan, node)) {
+      if (last) sources.set(node.id, last);
+      continue;
+    }
+    const kernel = choose(node, last);
     kernel.members.push(node);
-    kernelOf.set(node.id, kernel);
+    homes.set(node.id, [kernel]);
+    sources.set(node.id, kernel);
   }
 }
+
+/** The kernel that makes a value; none for leaves and moved values. */
+const homeOf = (plan: Plan, id: ValueId): Kernel | undefined => plan.homes.get(id)?.[0];
 
 /** Nothing reads an update but updates: at the end they are all ready for one kernel. */
 const updatesLast = (nodes: readonly Node[]): Node[] => [...nodes.filter((node) => node.tags.phase !== 'update'), ...nodes.filter((node) => node.tags.phase === 'update')];
@@ -113,20 +137,19 @@ function poolsResult({ typeOf }: Plan, node: Node, last: Kernel): boolean {
  * batch. Its elements are stored where the kernel's are made, if they lie in the slice.
  */
 function followsPart(plan: Plan, node: Node, last: Kernel): boolean {
-  if (!isElementwise(node.kind) || last.kind !== 'contraction' || plan.kernelOf.has(node.id)) return false;
+  if (!isElementwise(node.kind) || last.kind !== 'contraction') return false;
   const own = node.inputs.map((input) => plan.nodes.get(input)).filter((operand) => operand !== undefined && madeBy(plan, operand, last));
-  const [first] = own;
-  return (
-    first?.kind === 'slice' &&
-    first.attrs.axis === 0 &&
-    own.every((operand) => operand?.kind === 'slice' && operand.attrs.axis === 0 && operand.attrs.start === first.attrs.start && plan.kernelOf.get(operand.inputs[0] ?? '') === last && sameShape(plan.typeOf(operand.inputs[0] ?? '').shape, last.shape)) &&
-    sameShape(first.type.shape, node.type.shape)
-  );
+  const starts = own.map((operand) => {
+    const [whole = ''] = operand?.inputs ?? [];
+    const part = operand?.kind === 'slice' && operand.attrs.axis === 0 && homeOf(plan, whole) === last && sameShape(plan.typeOf(whole).shape, last.shape);
+    return part && sameShape(operand.type.shape, node.type.shape) ? operand.attrs.start : undefined;
+  });
+  return starts.length > 0 && starts.every((start) => start !== undefined && start === starts[0]);
 }
 
 /** Whether a value is made by the kernel, directly or through data movement. */
 const madeBy = (plan: Plan, node: Node, kernel: Kernel): boolean =>
-  plan.kernelOf.get(node.id) === kernel ||
+  homeOf(plan, node.id) === kernel ||
   (isMoved(plan, node) && node.inputs.some((input) => {
     const operand = plan.nodes.get(input);
     return operand !== undefined && madeBy(plan, operand, kernel);
@@ -136,7 +159,7 @@ const madeBy = (plan: Plan, node: Node, kernel: Kernel): boolean =>
 function readOnce(plan: Plan, node: Node): boolean {
   const readers = readersOf(plan, node.id);
   const [only] = readers;
-  if (readers.length !== 1 || only?.kind !== 'conv2d_filter_grad' || recomputeCost(node) > CHEAP || plan.named.has(node.id)) return false;
+  if (readers.length !== 1 || only?.kind !== 'conv2d_filter_grad' || recomputeCost(node) > plan.limit || plan.named.has(node.id)) return false;
   const rows = only.type.shape.slice(0, 3).reduce<number>((product, dim) => product * Number(dim), 1);
   const [, gradient = ''] = only.inputs;
   return rows <= TILE && readersOf(plan, node.id, gradient).length > 0;
@@ -154,49 +177,72 @@ function readersOf(plan: Plan, id: ValueId, via?: ValueId): Node[] {
   return [...new Set(readers)];
 }
 
+/**
+ * With `remat`, whether a value of one operand is computed again where it is read instead of being kept: what it is made of is kept anyway, for the
+ * backward pass needs it for itself.
+ */
+function isRecomputed(plan: Plan, node: Node): boolean {
+  if (!plan.remat || node.tags.phase !== undefined || plan.named.has(node.id) || recomputeCost(node) > plan.limit) return false;
+  const operands = node.inputs.filter((input) => plan.typeOf(input).shape.length > 0);
+  const [operand = ''] = operands;
+  const kept = (plan.users.get(operand) ?? []).some((user) => user.tags.phase === 'backward');
+  return operands.length === 1 && kept && readersOf(plan, node.id).every((reader) => groupOf(reader.kind) !== 'classifier' && reader.tags.phase !== 'update');
+}
+
 /** Element-wise kernels move into the kernels that read them, where that moves fewer bytes and costs little arithmetic. */
 function inlineProducers(plan: Plan): void {
   for (const producer of plan.kernels.toReversed()) {
     if (producer.kind !== 'map' || producer.members.length === 0 || producer.members.some((node) => plan.named.has(node.id))) continue;
-    const outputs = producer.members.filter((node) => readersOf(plan, node.id).some((reader) => !producer.members.includes(reader)));
-    const consumers = plan.kernels.filter((kernel) => kernel !== producer && kernel.members.some((member) => reads(plan, member, outputs)));
-    const refusal = refuse(plan, producer, consumers, outputs);
+    const members = new Set(producer.members);
+    const outputs = producer.members.map((node) => ({ node, readers: readersOf(plan, node.id).filter((reader) => !members.has(reader)) })).filter(({ readers }) => readers.length > 0);
+    const readers = new Set(outputs.flatMap((output) => output.readers));
+    const consumers = [...new Set([...readers].flatMap((reader) => plan.homes.get(reader.id) ?? []))];
+    const refusal = refuse(plan, producer, consumers, readers, outputs.map(({ node }) => node));
     if (refusal !== undefined) {
-      for (const node of outputs) plan.notes.set(node.id, refusal);
+      for (const { node } of outputs) plan.notes.set(node.id, refusal);
       continue;
     }
     for (const consumer of consumers) consumer.members = [...producer.members, ...consumer.members];
-    for (const node of producer.members) plan.kernelOf.delete(node.id);
+    for (const node of producer.members) plan.homes.set(node.id, consumers);
     producer.members = [];
   }
 }
 
-/** Whether a node reads one of the values, through data movement. */
-const reads = (plan: Plan, node: Node, values: readonly Node[]): boolean =>
-  node.inputs.some((input) => {
-    const operand = plan.nodes.get(input);
-    return operand !== undefined && (values.includes(operand) || (isMoved(plan, operand) && reads(plan, operand, values)));
-  });
-
-/** Additions an element may cost when it is computed again instead of read: about what reading it from memory takes. */
+/** Additions an element may cost when it is computed again instead of read: about what reading it from memory takes, and what it may cost where memory is short. */
 const CHEAP = 8;
+const AFFORDABLE = 32;
 
 /** Why a kernel's values are kept in memory instead of being computed where they are read. */
-function refuse(plan: Plan, producer: Kernel, consumers: readonly Kernel[], outputs: readonly Node[]): string | undefined {
-  const cost = producer.members.reduce((sum, node) => sum + recomputeCost(node), 0);
+function refuse(plan: Plan, producer: Kernel, consumers: readonly Kernel[], readers: ReadonlySet<Node>, outputs: readonly Node[]): string | undefined {
   if (consumers.some(({ kind }) => kind === 'update' || kind === 'classifier')) return 'the kernel that reads it has many parts of its own';
-  if (cost > CHEAP) {
-    const often = consumers.flatMap((kernel) => kernel.members).find((member) => readsOften(member) && reads(plan, member, outputs));
-    if (often) return `${often.kind} would compute every element many times`;
-    if (consumers.length > 1) return `${consumers.length} kernels would each compute it`;
+  const cost = costOf(producer.members);
+  for (const { members } of consumers) {
+    const often = members.find(readsOften);
+    const prologue = often ? prologueOf(plan, often, members) : [];
+    if (often && [often, ...prologue].some((member) => readers.has(member)) && cost + costOf(prologue) > plan.limit) return `${often.kind} would compute every element many times`;
   }
+  if (cost > plan.limit && consumers.length > 1) return `${consumers.length} kernels would each compute it`;
   const saved = trafficOf(plan, [producer, ...consumers]) + outputs.reduce((sum, node) => sum + bytesOf(node.type), 0) + LAUNCH_BYTES;
   const inlined = trafficOf(plan, consumers.map((kernel) => ({ ...kernel, members: [...producer.members, ...kernel.members] })));
   return inlined > saved ? `its readers would read ${((inlined - saved) / 1e6).toFixed(1)} MB more` : undefined;
 }
 
+const costOf = (members: readonly Node[]): number => members.reduce((sum, node) => sum + recomputeCost(node), 0);
+
 /** Operations that take the same element many times. */
 const readsOften = (node: Node): boolean => groupOf(node.kind) === 'contraction' || ['softmax', 'log_softmax', 'maxpool_grad', 'upsample'].includes(node.kind);
+
+/** What a kernel computes for an operation of its own, through data movement. */
+function prologueOf(plan: Plan, root: Node, members: readonly Node[]): Node[] {
+  const inside = new Set(members);
+  const reached = new Set([root]);
+  for (const { inputs } of reached) {
+    for (const operand of inputs.map((input) => plan.nodes.get(input))) {
+      if (operand && (inside.has(operand) || isMoved(plan, operand))) reached.add(operand);
+    }
+  }
+  return [...reached].slice(1).filter((node) => inside.has(node));
+}
 
 /** Bytes that kernels read. */
 function trafficOf(plan: Plan, kernels: readonly Kernel[]): number {
@@ -226,17 +272,18 @@ function withMovement(plan: Plan, members: readonly Node[]): Node[] {
 function number(plan: Plan): Graph {
   const { graph, kernels, notes } = plan;
   const fresh = freshIds(graph);
-  const taken = new Set<ValueId>();
+  const taken = new Map<ValueId, number>();
   const nodes = graph.nodes.filter((node) => isLeaf(node.kind));
   kernels
     .filter((kernel) => kernel.members.length > 0)
     .forEach((kernel, index) => {
       const own = new Map<ValueId, ValueId>();
       for (const node of withMovement(plan, kernel.members)) {
-        const id = taken.has(node.id) ? fresh() : node.id;
+        const first = taken.get(node.id);
+        const id = first === undefined ? node.id : fresh();
         own.set(node.id, id);
-        taken.add(node.id);
-        const note = notes.get(node.id);
+        if (first === undefined) taken.set(node.id, index);
+        const note = first !== undefined && isElementwise(node.kind) ? `computed again, as in kernel ${first}` : notes.get(node.id);
         const tags = { ...node.tags, kernel: index, ...(note === undefined ? {} : { note }) };
         nodes.push({ ...node, id, inputs: node.inputs.map((input) => own.get(input) ?? input), tags } as Node);
       }

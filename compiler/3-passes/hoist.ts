@@ -5,11 +5,13 @@ import type { Graph, Node, ValueId } from '../2-graph/graph.ts';
 import { concreteShape } from '../2-graph/types.ts';
 import type { Pass } from './pass.ts';
 import { bundle, countUses, createEmitter, dropDead, type Emitter } from './rewrite.ts';
+import { simplify } from './simplify.ts';
 
 export const hoist: Pass = {
   name: 'hoist',
   summary: 'one convolution over the concatenated batch for all steps that share a filter, and one reduction for their filter gradients',
-  run: (graph) => hoistGradients(hoistForward(graph)),
+  // Images that several filters read are concatenated once: simplify merges the copies.
+  run: (graph) => simplify.run(hoistGradients(hoistForward(graph))),
 };
 
 /** conv(x0, w), conv(x1, w), … = slices of conv(concat(x0, x1, …), w), where no x depends on another's result. */

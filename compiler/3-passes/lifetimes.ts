@@ -7,7 +7,7 @@ import { bytesOf, kernelsOf, namedValues, outputsOf, usersOf } from './cost.ts';
 export interface Lifetime {
   readonly node: Node;
   readonly bytes: number;
-  /** The kernel that writes it, and the last one that reads it; a result that the graph names lives to the end. */
+  /** The kernel that writes it, and the last one that reads it; a result that the graph names outlives all kernels: `to` is their number. */
   readonly from: number;
   readonly to: number;
 }
@@ -20,14 +20,14 @@ export function lifetimesOf(graph: Graph, kernels: readonly (readonly Node[])[] 
   return kernels.flatMap((members, from) =>
     outputsOf(members, users, named).map((node) => {
       const readers = (users.get(node.id) ?? []).map((user) => ranOf.get(user.id) ?? from);
-      return { node, bytes: bytesOf(node.type), from, to: named.has(node.id) ? kernels.length - 1 : Math.max(from, ...readers) };
+      return { node, bytes: bytesOf(node.type), from, to: named.has(node.id) ? kernels.length : readers.reduce((last, reader) => Math.max(last, reader), from) };
     }),
   );
 }
 
 /** The most bytes alive at once, while any one kernel runs. */
 export function peakBytes(lifetimes: readonly Lifetime[], kernels: number): number {
-  const change = new Array<number>(kernels + 1).fill(0);
+  const change = new Array<number>(kernels + 2).fill(0);
   for (const { from, to, bytes } of lifetimes) {
     change[from] = (change[from] ?? 0) + bytes;
     change[to + 1] = (change[to + 1] ?? 0) - bytes;

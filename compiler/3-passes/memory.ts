@@ -1,10 +1,11 @@
 // memory: where every buffer lies. Weights, states and gradients each have an arena of their own, with the same order of weights in each;
-// temporaries share one by their lifetimes, and a result takes the place of an operand that is read for the last time where that is safe.
+// temporaries share one by their lifetimes, and a result takes the place of an operand that is read for the last time where that is safe:
+// a kernel loads what it needs at an element before it stores anything there.
 
 import type { Graph, Node, ValueId } from '../2-graph/graph.ts';
-import { groupOf, isElementwise, isLeaf } from '../2-graph/ops.ts';
-import { sameType } from '../2-graph/types.ts';
-import { bytesOf, kernelsOf } from './cost.ts';
+import { isElementwise, isLeaf } from '../2-graph/ops.ts';
+import { sameShape, sameType } from '../2-graph/types.ts';
+import { bytesOf, kernelsOf, usersOf } from './cost.ts';
 import { lifetimesOf, type Lifetime } from './lifetimes.ts';
 import type { Pass } from './pass.ts';
 
@@ -49,13 +50,14 @@ function place(graph: Graph): Map<ValueId, Slot> {
 
   const kernels = kernelsOf(graph);
   const lifetimes = lifetimesOf(graph, kernels);
-  const inPlace = updatesInPlace(graph, nodes);
+  const inPlace = updatesInPlace(graph, nodes, kernels);
   for (const [value, target] of inPlace) {
     const slot = slots.get(target);
     if (slot) slots.set(value, slot);
   }
   const gradients = graph.gradients.map(({ value }) => nodes.get(value)).filter((node) => node !== undefined);
-  placeInOrder([...new Set(gradients)].filter((node) => !isLeaf(node.kind) && !slots.has(node.id) && lifetimes.some((life) => life.node.id === node.id)), 'gradient', slots);
+  const stored = new Set(lifetimes.map(({ node }) => node.id));
+  placeInOrder([...new Set(gradients)].filter((node) => !slots.has(node.id) && stored.has(node.id)), 'gradient', slots);
   placeTemporaries(lifetimes.filter(({ node }) => !slots.has(node.id)), kernels, slots);
   return slots;
 }
@@ -69,7 +71,9 @@ function placeInOrder(nodes: readonly Node[], arena: Arena, slots: Map<ValueId, 
 }
 
 /** Updates whose value may overwrite its target at once: no kernel reads the old one later, and the kernel that writes reads it element by element. */
-function updatesInPlace(graph: Graph, nodes: ReadonlyMap<ValueId, Node>): Map<ValueId, ValueId> {
+function updatesInPlace(graph: Graph, nodes: ReadonlyMap<ValueId, Node>, kernels: readonly (readonly Node[])[]): Map<ValueId, ValueId> {
+  const users = usersOf(graph);
+  const ranOf = new Map(kernels.flatMap((members, index) => members.map((node) => [node.id, index] as const)));
   const safe = new Map<ValueId, ValueId>();
   const taken = new Set<ValueId>();
   for (const { target, value } of graph.updates) {
@@ -77,9 +81,10 @@ function updatesInPlace(graph: Graph, nodes: ReadonlyMap<ValueId, Node>): Map<Va
     const old = nodes.get(target);
     if (!writer || !old || isLeaf(writer.kind) || taken.has(value) || !sameType(writer.type, old.type)) continue;
     taken.add(value);
-    const last = writer.tags.kernel ?? -1;
-    const readers = graph.nodes.filter((node) => node.inputs.includes(target));
-    if (readers.every((reader) => (reader.tags.kernel ?? Infinity) < last || (reader.tags.kernel === last && isElementwise(reader.kind)))) safe.set(value, target);
+    const last = ranOf.get(value) ?? -1;
+    const readers = (users.get(target) ?? []).filter((reader) => (ranOf.get(reader.id) ?? Infinity) >= last);
+    const inKernel = (id: ValueId): Node[] => (users.get(id) ?? []).filter((user) => ranOf.get(user.id) === last);
+    if (readers.every((reader) => ranOf.get(reader.id) === last) && staysAtElement(target, writer, inKernel)) safe.set(value, target);
   }
   return safe;
 }
@@ -94,9 +99,11 @@ function placeTemporaries(lifetimes: readonly Lifetime[], kernels: readonly (rea
   }
   const heap = createHeap();
   kernels.forEach((members, index) => {
+    const users = usersOf({ nodes: members });
+    const inKernel = (id: ValueId): readonly Node[] => users.get(id) ?? [];
     const reusable = (ends[index] ?? []).filter((life) => life.from < index);
     for (const life of starts[index] ?? []) {
-      const operand = reusable.findIndex((dying) => sameType(dying.node.type, life.node.type) && readByElement(members, dying.node.id, life.node));
+      const operand = reusable.findIndex((dying) => sameType(dying.node.type, life.node.type) && staysAtElement(dying.node.id, life.node, inKernel));
       if (operand >= 0) {
         const [dying] = reusable.splice(operand, 1);
         const slot = dying && slots.get(dying.node.id);
@@ -110,20 +117,17 @@ function placeTemporaries(lifetimes: readonly Lifetime[], kernels: readonly (rea
   });
 }
 
-/** Whether a kernel reads a value only at the element it writes, so that the result may take its place. */
-function readByElement(members: readonly Node[], id: ValueId, result: Node): boolean {
-  return members.every((node) => !node.inputs.includes(id) || (isElementwise(node.kind) && sameType({ ...node.type, dtype: result.type.dtype }, result.type) && !feedsRoot(members, node)));
-}
-
-/** Whether a member's value reaches an operation of the kernel that reads elements elsewhere. */
-function feedsRoot(members: readonly Node[], from: Node): boolean {
-  const reached = new Set([from.id]);
-  for (const node of members) {
-    if (!node.inputs.some((input) => reached.has(input))) continue;
-    if (!isElementwise(node.kind) || groupOf(node.kind) === 'movement') return true;
-    reached.add(node.id);
+/**
+ * Whether a kernel needs a value only at the element of `result` that it computes, so that the result may take the value's place: all that the
+ * kernel makes of it is element-wise and of the result's shape. `users` gives a value's readers in the kernel.
+ */
+export function staysAtElement(value: ValueId, result: Node, users: (id: ValueId) => readonly Node[]): boolean {
+  const reached = new Set(users(value));
+  for (const node of reached) {
+    if (!isElementwise(node.kind) || !sameShape(node.type.shape, result.type.shape)) return false;
+    for (const user of users(node.id)) reached.add(user);
   }
-  return false;
+  return true;
 }
 
 function createHeap(): { take(bytes: number): number; give(offset: number, bytes: number): void } {

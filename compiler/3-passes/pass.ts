@@ -9,6 +9,8 @@ export interface Pass {
   readonly summary: string;
   /** A new graph; the argument is left as it is. Throws PassError where the source is at fault. */
   readonly run: (graph: Graph) => Graph;
+  /** What must hold of its results besides what holds of every graph. Throws Error where it does not. */
+  readonly verify?: (graph: Graph) => void;
 }
 
 /** Mistakes of the user's that only a pass can see. */

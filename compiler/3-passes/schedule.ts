@@ -5,6 +5,7 @@ import { isLeaf } from '../2-graph/ops.ts';
 import { kernelsOf } from './cost.ts';
 import { lifetimesOf, peakBytes } from './lifetimes.ts';
 import type { Pass } from './pass.ts';
+import { createQueue } from './queue.ts';
 
 export const schedule: Pass = {
   name: 'schedule',
@@ -21,43 +22,60 @@ export const schedule: Pass = {
 
 const renumber = (members: readonly Node[], kernel: number): Node[] => members.map((node) => ({ ...node, tags: { ...node.tags, kernel } }));
 
+/** A value while kernels are put in order. */
+interface Waiting {
+  /** What its last reader frees; 0 for a value that outlives all kernels. */
+  readonly bytes: number;
+  readonly readers: readonly number[];
+  /** How many readers have not run yet. */
+  left: number;
+}
+
 /** Of the kernels that can run next, always the one after which the fewest bytes are alive; of equals the first. */
 function greedy(graph: Graph, kernels: readonly (readonly Node[])[]): (readonly Node[])[] {
-  const lifetimes = lifetimesOf(graph, kernels);
-  const kernelOf = new Map<ValueId, number>(kernels.flatMap((members, index) => members.map((node) => [node.id, index] as const)));
-  const reads = kernels.map((members, index) => new Set(members.flatMap((node) => node.inputs.map((id) => kernelOf.get(id) ?? index)).filter((other) => other !== index)));
-  const readers = kernels.map((): number[] => []);
-  reads.forEach((sources, index) => sources.forEach((source) => readers[source]?.push(index)));
-  const missing = reads.map((sources) => sources.size);
-
-  const written = kernels.map(() => 0);
-  /** Values that each kernel reads, and how many kernels still have to read each value. */
-  const operands = kernels.map((): { bytes: number; left: number }[] => []);
-  for (const { node, bytes, from, to } of lifetimes) {
-    written[from] = (written[from] ?? 0) + bytes;
-    const users = new Set((readers[from] ?? []).filter((reader) => kernels[reader]?.some((member) => member.inputs.includes(node.id))));
-    const keptToTheEnd = to === kernels.length - 1 && !users.has(to);
-    const value = { bytes: keptToTheEnd ? 0 : bytes, left: users.size };
-    for (const user of users) operands[user]?.push(value);
-  }
-  const growth = (index: number): number => (written[index] ?? 0) - (operands[index] ?? []).reduce((sum, value) => sum + (value.left === 1 ? value.bytes : 0), 0);
-
-  const ready = new Set(kernels.map((_, index) => index).filter((index) => missing[index] === 0));
-  const order: (readonly Node[])[] = [];
-  while (ready.size > 0) {
-    let next = -1;
-    let least = Infinity;
-    for (const index of ready) {
-      const grows = growth(index);
-      if (grows < least || (grows === least && index < next)) [next, least] = [index, grows];
+  const readersOf = new Map<ValueId, Set<number>>();
+  kernels.forEach((members, index) => {
+    for (const id of members.flatMap((node) => node.inputs)) readersOf.set(id, (readersOf.get(id) ?? new Set()).add(index));
+  });
+  /** By kernel: the bytes it adds if it runs now, the values it reads and writes, and how many of the former are not there yet. */
+  const growth = kernels.map(() => 0);
+  const operands = kernels.map((): Waiting[] => []);
+  const results = kernels.map((): Waiting[] => []);
+  const missing = kernels.map(() => 0);
+  const grow = (index: number, bytes: number): void => void (growth[index] = (growth[index] ?? 0) + bytes);
+  for (const { node, bytes, from, to } of lifetimesOf(graph, kernels)) {
+    const readers = [...(readersOf.get(node.id) ?? [])].filter((reader) => reader !== from);
+    const value: Waiting = { bytes: to === kernels.length ? 0 : bytes, readers, left: readers.length };
+    grow(from, bytes);
+    results[from]?.push(value);
+    for (const reader of readers) {
+      operands[reader]?.push(value);
+      missing[reader] = (missing[reader] ?? 0) + 1;
+      if (readers.length === 1) grow(reader, -value.bytes);
     }
-    ready.delete(next);
-    order.push(kernels[next] ?? []);
-    for (const value of operands[next] ?? []) value.left--;
-    for (const reader of readers[next] ?? []) {
+  }
+
+  const queue = createQueue<{ readonly index: number; readonly bytes: number }>((a, b) => a.bytes < b.bytes || (a.bytes === b.bytes && a.index < b.index));
+  const done = new Set<number>();
+  const offer = (index: number): void => {
+    if (missing[index] === 0) queue.add({ index, bytes: growth[index] ?? 0 });
+  };
+  kernels.forEach((_, index) => offer(index));
+  for (let next = queue.take(); next; next = queue.take()) {
+    const { index, bytes } = next;
+    if (done.has(index) || bytes !== growth[index]) continue; // offered again since, with fewer bytes
+    done.add(index);
+    for (const value of operands[index] ?? []) {
+      if (--value.left !== 1) continue;
+      const last = value.readers.find((reader) => !done.has(reader));
+      if (last === undefined) continue;
+      grow(last, -value.bytes);
+      offer(last);
+    }
+    for (const reader of (results[index] ?? []).flatMap((value) => value.readers)) {
       missing[reader] = (missing[reader] ?? 0) - 1;
-      if (missing[reader] === 0) ready.add(reader);
+      offer(reader);
     }
   }
-  return order;
+  return [...done].map((index) => kernels[index] ?? []);
 }

@@ -95,9 +95,12 @@ const multiplyConstants: Rule = (node, view) => {
   if (!c || product?.kind !== 'mul' || view.uses(product.id) > 1) return undefined;
   const [d, x] = constantFirst(operands(product, view));
   const value = Math.fround((valueOf(c) ?? NaN) * (valueOf(d) ?? NaN));
-  if (!d || !x || !Number.isFinite(value) || c.type.shape.length > 0 || d.type.shape.length > 0) return undefined;
+  if (!d || !x || !isNormal(value) || c.type.shape.length > 0 || d.type.shape.length > 0) return undefined;
   return make('mul', [x.id, constant([], value)]);
 };
+
+/** Whether an f32 holds the number with all its digits: a product of two constants may leave the range that their turns with x would not. */
+const isNormal = (value: number): boolean => Number.isFinite(value) && Math.abs(value) >= 2 ** -126;
 
 /** The constant of two operands and the other, or nothing. */
 const constantFirst = ([a, b]: readonly Node[]): readonly [Node | undefined, Node | undefined] => (valueOf(a) !== undefined ? [a, b] : valueOf(b) !== undefined ? [b, a] : [undefined, undefined]);

@@ -89,7 +89,10 @@ function keyOf(node: Node): string | undefined {
   if (node.kind === 'input' || node.kind === 'labels' || node.kind === 'weight' || node.kind === 'state' || node.kind === 'scalar' || node.kind === 'random') return undefined;
   const inputs = COMMUTATIVE.has(node.kind) ? [...node.inputs].sort() : node.inputs;
   const attrs = Object.entries<AttrValue>(node.attrs).sort(([a], [b]) => (a < b ? -1 : 1));
-  return `${node.kind}(${inputs.join(',')})${JSON.stringify(attrs, (_, value: unknown) => (Object.is(value, -0) ? '-0' : value))}`;
+  return `${node.kind}(${inputs.join(',')})${JSON.stringify(attrs, exactly)}`;
 }
+
+/** JSON has neither -0 nor numbers that are not finite. */
+const exactly = (_: string, value: unknown): unknown => (Object.is(value, -0) ? '-0' : typeof value === 'number' && !Number.isFinite(value) ? String(value) : value);
 
 const COMMUTATIVE: ReadonlySet<OpKind> = new Set<OpKind>(['add', 'mul', 'minimum', 'maximum', 'equal']);

@@ -31,7 +31,7 @@ const nets = readdirSync(folder)
 
 /** The losses of the first steps, from the run's own first weights and batches. */
 async function losses<Step>(program: Program, net: string, emit: (graph: Graph, batch: number) => ModelProgram<Step>, backend: Backend<Step>): Promise<number[]> {
-  const compiled = compileModel(program, net, { train: { mode: 'train', batch: BATCH } }, emit, { width: 0.1 });
+  const compiled = compileModel(program, net, { train: { mode: 'train', batch: BATCH } }, { emit }, { width: 0.1 });
   if ('diagnostics' in compiled) throw new Error(compiled.diagnostics.map((each) => each.message).join('\n'));
   const { model } = compiled;
   const { train } = model.programs;

@@ -59,7 +59,7 @@ const jsonNode = (): string => {
 function firstLines(stage: string, count: number): string {
   const program = loadProgram('pair.zz', memoryReader({ 'pair.zz': PAIR }));
   const graph = graphAt();
-  const stages = stagesOf(program, graph.name, { mode: 'train', width: 1, batch: 2, settings: graph.train, emit: emitGpuJs });
+  const stages = stagesOf(program, graph.name, { mode: 'train', width: 1, batch: 2, settings: graph.train, target: { emit: emitGpuJs } });
   const lines = (stages.find(({ name }) => name === stage)?.text() ?? '').split('\n');
   return [...lines.slice(0, count), '…'].join('\n');
 }
