@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { OP_KINDS } from '../../compiler/2-graph/ops.ts';
+import { hasRelaxedSimd } from '../../runtime/backends/wasm.ts';
 import { uniforms } from '../../runtime/random.ts';
 import { computes, evaluate } from '../../compiler/4-kernels/evaluate.ts';
 import { casesGraph, KINDS, relativeError } from '../kernels/cases.ts';
@@ -186,6 +187,10 @@ describe('the wasm backend', () => {
     const found = await runWasm(graph, feeds);
     const errors = values.map((id) => [id, relativeError(found.get(id) ?? [], expected.get(id) ?? [])] as const);
     expect(errors.filter(([, error]) => !(error < 1e-5))).toEqual([]);
+  });
+
+  it('finds relaxed SIMD, which every supported Node has', () => {
+    expect(hasRelaxedSimd()).toBe(true);
   });
 
   it('needs no relaxed SIMD', async () => {

@@ -8,7 +8,7 @@ import type { WorkerSetup } from './worker.ts';
 
 /** A module of one function that uses relaxed SIMD's f32x4 multiply-add. */
 const PROBE = Uint8Array.from([
-  0, 97, 115, 109, 1, 0, 0, 0, 1, 8, 1, 96, 3, 123, 123, 123, 1, 123, 3, 2, 1, 0, 10, 14, 1, 12, 0, 32, 0, 32, 1, 32, 2, 253, 133, 2, 11,
+  0, 97, 115, 109, 1, 0, 0, 0, 1, 8, 1, 96, 3, 123, 123, 123, 1, 123, 3, 2, 1, 0, 10, 13, 1, 11, 0, 32, 0, 32, 1, 32, 2, 253, 133, 2, 11,
 ]);
 
 /** Whether the engine has relaxed SIMD. Node 20 has it behind a flag, which may be set while it runs. */

@@ -1,0 +1,21 @@
+// Runs a benchmark: node scripts/bench.js NAME [ARGUMENT...] compiles the sources to a cache folder, then runs bench/NAME.ts from there.
+import { spawnSync } from 'node:child_process';
+import { cpSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const [name, ...args] = process.argv.slice(2);
+if (!name) {
+  console.error('node scripts/bench.js NAME [ARGUMENT...], for example: node scripts/bench.js wasm-gemm --json bench/results/wasm-gemm.json');
+  process.exit(1);
+}
+const root = fileURLToPath(new URL('..', import.meta.url));
+const out = join(root, 'node_modules/.cache/zigzag-bench');
+const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
+const { status } = spawnSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.json'), '--noEmit', 'false', '--noCheck', '--outDir', out, '--rootDir', root], { stdio: 'inherit' });
+if (status !== 0) process.exit(status ?? 1);
+writeFileSync(join(out, 'package.json'), '{ "type": "module" }\n');
+for (const data of ['compiler/2-graph/graph.schema.json']) cpSync(join(root, data), join(out, data));
+const ran = spawnSync(process.execPath, [join(out, 'bench', `${name}.js`), ...args], { stdio: 'inherit', cwd: root });
+process.exit(ran.status ?? 1);
