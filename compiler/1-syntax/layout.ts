@@ -66,7 +66,12 @@ export function layout(doc: Doc, width: number): string {
   /** A comment has been written: the line is over. */
   let over = false;
 
+  /** Takes spaces back from the end of the line. */
+  const trim = (): void => {
+    out.push((out.pop() ?? '').replace(/ +$/, ''));
+  };
   const newline = (depth: number): void => {
+    trim();
     out.push('\n');
     [fresh, over, column] = [true, false, depth * 2];
   };
@@ -93,6 +98,7 @@ export function layout(doc: Doc, width: number): string {
       else newline(depth);
     } else {
       if (!fresh && (part.own || over)) newline(depth);
+      trim();
       write(fresh ? part.text : ` ${part.text}`, depth);
       over = true;
     }
