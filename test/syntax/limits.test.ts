@@ -11,12 +11,13 @@ import { errorsOf, fmt } from './helpers.ts';
 const net = (items: string): string => `net A { ${items} }`;
 const N = 10_000;
 
-/** The codes and places, in less than two seconds, the dumps and the rendering included. */
+/** The codes and places, in less than two seconds of processor time (so that a busy machine does not fail the test), the rendering included. */
 function answer(text: string): string[] {
-  const start = performance.now();
+  const start = process.cpuUsage();
   const { file, tokens, diagnostics } = parse({ file: 't.zz', text });
   const shown = diagnostics.slice(0, 3).map((d) => renderDiagnostic(d, () => text));
-  expect(performance.now() - start).toBeLessThan(2000);
+  const { user, system } = process.cpuUsage(start);
+  expect((user + system) / 1000).toBeLessThan(2000);
   for (const one of shown) for (const line of one.split('\n')) expect(line.length).toBeLessThan(250);
   printAst(file);
   printTokens(tokens);
