@@ -17,6 +17,18 @@ export interface BackendEntry {
 
 export const BACKENDS: readonly BackendEntry[] = [
   {
+    name: 'wasm',
+    summary: 'WebAssembly SIMD on worker threads: what a machine without a GPU runs fastest',
+    load: async () => {
+      const [{ emitWasm }, { bindBatch }, { hasRelaxedSimd, wasmBackend }] = await Promise.all([
+        import('../compiler/5-emit/wasm/emit.ts'),
+        import('../compiler/2-graph/bind.ts'),
+        import('../runtime/backends/wasm.ts'),
+      ]);
+      return { emit: (graph, batch) => emitWasm(bindBatch(graph, batch), { relaxed: hasRelaxedSimd() }, batch), backend: wasmBackend() };
+    },
+  },
+  {
     name: 'gpujs',
     summary: 'gpu.js in the fastest of its modes that works: webgpu, webgl2, webasm, cpu',
     load: async () => {
@@ -45,9 +57,23 @@ export const BACKENDS: readonly BackendEntry[] = [
 export const AUTO = 'auto';
 const names = (): string => [AUTO, ...BACKENDS.map(({ name }) => name)].join(', ');
 
+/** A backend for which a GPU must be there; one that is drawn by the processor is none. */
+const onGpu = (entry: BackendEntry): BackendEntry => ({
+  ...entry,
+  load: async () => {
+    const { findAdapter } = await import('../runtime/backends/adapter.ts');
+    const adapter = await findAdapter().catch(() => undefined);
+    if (!adapter || adapter.software) throw new BackendError('there is no GPU here', 'Choose a backend that runs on the processor.');
+    return entry.load();
+  },
+});
+
+/** What `auto` tries: the GPU, where there is one, then the processor. */
+const automatic = (): readonly BackendEntry[] => [...BACKENDS.filter(({ name }) => name === 'gpujs').map(onGpu), ...BACKENDS];
+
 /** The backends to try for a name. Throws UsageError where there is none of it. */
 export function backendsFor(name: string): readonly BackendEntry[] {
-  if (name === AUTO) return BACKENDS;
+  if (name === AUTO) return automatic();
   const entry = BACKENDS.find((candidate) => candidate.name === name);
   if (!entry) throw new UsageError(`there is no backend "${name}" in this version`, `Backends: ${names()}.`);
   return [entry];

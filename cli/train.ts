@@ -34,7 +34,7 @@ export const trainCommand: AddCommand = (program, io, done) => {
   addTrainingFlags(command)
     .option('--limit <images>', 'train on so many images of the training split', wholeNumber)
     .option('--width <factor>', 'scale every channel count but the last', positive)
-    .option('--backend <name>', 'auto, gpujs or reference (default: auto)')
+    .option('--backend <name>', 'auto, wasm, gpujs or reference (default: auto)')
     .option('--out <dir>', 'the run directory (default: runs/NET-N)')
     .option('--resume', 'go on with the run in --out, or with the net\'s latest')
     .option('--json', 'one JSON object a line on standard output')

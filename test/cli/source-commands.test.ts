@@ -262,7 +262,7 @@ describe('the program', () => {
   test('doctor names what it looked at', async () => {
     const ran = await zz(['doctor', '--json'], { env: { ZZ_CACHE: join(cwd, 'cache') } });
     const found = ran.stdout.trim().split('\n').map((line) => JSON.parse(line) as { what: string; state: string });
-    expect(found.map(({ what }) => what)).toEqual(['node', 'processor', 'gpu (Dawn)', 'backend gpujs', 'backend reference', 'images (sharp)', 'cache']);
+    expect(found.map(({ what }) => what)).toEqual(['node', 'processor', 'gpu (Dawn)', 'backend wasm', 'backend gpujs', 'backend reference', 'images (sharp)', 'cache']);
     expect(found.find(({ what }) => what === 'backend reference')?.state).toBe('ok');
     expect(ran.status).toBe(0);
   });

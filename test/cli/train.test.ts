@@ -162,7 +162,7 @@ describe('bad input writes nothing', () => {
     ['no file', ['train'], 1, /which file\?/],
     ['an absent file', ['train', 'none.zz'], 1, /none\.zz:1:1: error ZZ1008: there is no file none\.zz/],
     ['no such net', ['train', 'small.zz:Smal'], 1, /ZZ2001: [^]*did you mean 'Small'/],
-    ['no such backend', ['train', 'small.zz', '--backend', 'cuda'], 1, /there is no backend "cuda"[^]*auto, gpujs, reference/],
+    ['no such backend', ['train', 'small.zz', '--backend', 'cuda'], 1, /there is no backend "cuda"[^]*auto, wasm, gpujs, reference/],
     ['no such data', ['train', 'small.zz', '--data', 'photos'], 1, /photos/],
     ['a bad optimizer', ['train', 'small.zz', '--optimizer', 'adma'], 1, /ZZ5004[^]*did you mean 'adam'/],
     ['a bad batch', ['train', 'small.zz', '--batch', '0'], 1, /--batch:.*ZZ5002/],

@@ -8,10 +8,12 @@ import { evaluate } from '../../compiler/4-kernels/evaluate.ts';
 import { emitGpuJs } from '../../compiler/5-emit/gpujs/emit.ts';
 import type { Model, Program } from '../../compiler/5-emit/model.ts';
 import { emitReference } from '../../compiler/5-emit/reference.ts';
+import { emitWasm } from '../../compiler/5-emit/wasm/emit.ts';
 import type { Backend } from '../../runtime/backend.ts';
 import { gpujsBackend } from '../../runtime/backends/gpujs.ts';
 import type { GpuJsMode } from '../../runtime/backends/gpujs.ts';
 import { referenceBackend } from '../../runtime/backends/reference.ts';
+import { hasRelaxedSimd, wasmBackend } from '../../runtime/backends/wasm.ts';
 import { casesGraph, KINDS, relativeError } from '../kernels/cases.ts';
 import type { Feeds } from '../kernels/cases.ts';
 import { code, table } from './markdown.ts';
@@ -40,7 +42,12 @@ const column = <Step>(title: string, backend: Backend<Step>, emit: (graph: Graph
 const gpujs = (mode: GpuJsMode): Column => column(`gpujs ${mode}`, gpujsBackend({ mode }), emitGpuJs);
 
 /** The modes of gpu.js that every machine has; the others run the same kernels. */
-export const COLUMNS: readonly Column[] = [column('reference', referenceBackend, emitReference), gpujs('webasm'), gpujs('cpu')];
+export const COLUMNS: readonly Column[] = [
+  column('reference', referenceBackend, emitReference),
+  column('wasm', wasmBackend(), (graph, batch) => emitWasm(graph, { relaxed: hasRelaxedSimd() }, batch)),
+  gpujs('webasm'),
+  gpujs('cpu'),
+];
 
 const TOLERANCE = 1e-5;
 const REPEATS = 2;
