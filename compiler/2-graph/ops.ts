@@ -146,7 +146,7 @@ type AttrTypes<A> = { readonly [N in keyof A]: A[N] extends AttrSpec<infer T> ? 
 export type Attrs<K extends OpKind = OpKind> = K extends OpKind ? AttrTypes<(typeof OPS)[K]['attrs']> : never;
 export type AttrValue = number | boolean | string | readonly Dim[];
 
-type KindsOf<G extends Group> = { [K in OpKind]: (typeof OPS)[K]['group'] extends G ? K : never }[OpKind];
+export type KindsOf<G extends Group> = { [K in OpKind]: (typeof OPS)[K]['group'] extends G ? K : never }[OpKind];
 export type LeafKind = KindsOf<'leaf'>;
 export type StructureKind = KindsOf<'structure'>;
 export type ElementwiseKind = KindsOf<'elementwise'>;

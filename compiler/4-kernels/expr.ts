@@ -134,9 +134,8 @@ export function reduce(op: Reducer, name: string, extent: number, body: (index: 
 export const sum = (name: string, extent: number, body: (index: Index) => Expr): Expr => reduce('sum', name, extent, body);
 export const largest = (name: string, extent: number, body: (index: Index) => Expr): Expr => reduce('max', name, extent, body);
 
-/** The expression with `onIndex` applied to every index and `onLoad` to every load, rebuilt by the simplifying constructors. */
-export function mapExpr(expr: Expr, onIndex: (index: Index) => Index): Expr {
-  const go = (e: Expr): Expr => mapExpr(e, onIndex);
+/** The expression with `onIndex` applied to every index, and `onExpr` to the expressions directly inside; rebuilt by the simplifying constructors. */
+export function mapExpr(expr: Expr, onIndex: (index: Index) => Index, onExpr: (inner: Expr) => Expr = (inner) => mapExpr(inner, onIndex)): Expr {
   switch (expr.kind) {
     case 'number':
     case 'local':
@@ -146,31 +145,31 @@ export function mapExpr(expr: Expr, onIndex: (index: Index) => Index): Expr {
     case 'index':
       return indexValue(onIndex(expr.index));
     case 'unary':
-      return unary(expr.op, go(expr.x));
+      return unary(expr.op, onExpr(expr.x));
     case 'binary':
-      return binary(expr.op, go(expr.a), go(expr.b));
+      return binary(expr.op, onExpr(expr.a), onExpr(expr.b));
     case 'select':
-      return select(mapTest(expr.test, onIndex), go(expr.then), go(expr.otherwise));
+      return select(mapTest(expr.test, onIndex, onExpr), onExpr(expr.then), onExpr(expr.otherwise));
     case 'let':
-      return { ...expr, value: go(expr.value), body: go(expr.body) };
+      return { ...expr, value: onExpr(expr.value), body: onExpr(expr.body) };
     case 'reduce':
-      return { ...expr, body: go(expr.body) };
+      return { ...expr, body: onExpr(expr.body) };
   }
 }
 
-export function mapTest(test: Test, onIndex: (index: Index) => Index): Test {
+export function mapTest(test: Test, onIndex: (index: Index) => Index, onExpr: (inner: Expr) => Expr = (inner) => mapExpr(inner, onIndex)): Test {
   switch (test.kind) {
     case 'constant':
       return test;
     case 'compare':
-      return compare(test.op, mapExpr(test.a, onIndex), mapExpr(test.b, onIndex));
+      return compare(test.op, onExpr(test.a), onExpr(test.b));
     case 'atLeastZero':
       return atLeastZero(onIndex(test.index));
     case 'isZero':
       return isZero(onIndex(test.index));
     case 'all':
     case 'any':
-      return junction(test.kind, test.tests.map((part) => mapTest(part, onIndex)));
+      return junction(test.kind, test.tests.map((part) => mapTest(part, onIndex, onExpr)));
   }
 }
 
@@ -202,6 +201,17 @@ function testOperands(test: Test): readonly Expr[] {
   if (test.kind === 'compare') return [test.a, test.b];
   return test.kind === 'all' || test.kind === 'any' ? test.tests.flatMap(testOperands) : [];
 }
+
+/** The names of locals in the expression, those that it binds itself included. */
+export const localsOf = (expr: Expr): string[] => (expr.kind === 'local' ? [expr.name] : [...new Set(children(expr).flatMap(localsOf))]);
+
+/** The expression with locals replaced by name. What takes their place must not name a local that the expression binds. */
+export function replaceLocals(expr: Expr, by: ReadonlyMap<string, Expr>): Expr {
+  return expr.kind === 'local' ? (by.get(expr.name) ?? expr) : mapExpr(expr, (index) => index, (inner) => replaceLocals(inner, by));
+}
+
+/** Whether the expression adds up or compares over a variable. */
+export const reduces = (expr: Expr): boolean => expr.kind === 'reduce' || children(expr).some(reduces);
 
 /** The buffers that are read, in order of first use. */
 export function buffersOf(expr: Expr): ValueId[] {

@@ -39,32 +39,32 @@ export function createKernel(parts: Omit<Kernel, 'params'>, bufferOf: (id: Value
   return { ...parts, params: buffersOf(parts.body).map(bufferOf) };
 }
 
-const showBuffer = (buffer: Buffer): string => `%${buffer.id}: ${buffer.dtype}[${buffer.shape.join(',')}]`;
+export const showBuffer = (buffer: Buffer): string => `%${buffer.id}: ${buffer.dtype}[${buffer.shape.join(',')}]`;
 
 /** The text form: a head with the buffers, the loop nest, and the body, loops of reductions on lines of their own. */
 export function printKernel(kernel: Kernel): string {
   const params = kernel.params.map(showBuffer).join(', ');
   const loops = kernel.indices.map(({ name, extent }) => `${name}<${extent}`).join(', ');
-  return `${kernel.kind} ${kernel.name}(${params}) -> ${showBuffer(kernel.output)}\n  [${loops}] =\n${layout(kernel.body, '    ')}\n`;
+  return `${kernel.kind} ${kernel.name}(${params}) -> ${showBuffer(kernel.output)}\n  [${loops}] =\n${layoutExpr(kernel.body, '    ')}\n`;
 }
 
 /** One line where it is short; reductions, lets and long selects broken over several. */
-function layout(expr: Expr, indent: string): string {
+export function layoutExpr(expr: Expr, indent: string): string {
   const line = showExpr(expr);
   if (line.length <= 100) return indent + line;
   const deeper = `${indent}  `;
   switch (expr.kind) {
     case 'reduce':
-      return `${indent}${expr.op} ${expr.variable.name}<${expr.variable.extent}\n${layout(expr.body, deeper)}`;
+      return `${indent}${expr.op} ${expr.variable.name}<${expr.variable.extent}\n${layoutExpr(expr.body, deeper)}`;
     case 'let':
-      return `${indent}let ${expr.name} =\n${layout(expr.value, deeper)}\n${layout(expr.body, indent)}`;
+      return `${indent}let ${expr.name} =\n${layoutExpr(expr.value, deeper)}\n${layoutExpr(expr.body, indent)}`;
     case 'binary':
-      return `${indent}${expr.op}\n${layout(expr.a, deeper)}\n${layout(expr.b, deeper)}`;
+      return `${indent}${expr.op}\n${layoutExpr(expr.a, deeper)}\n${layoutExpr(expr.b, deeper)}`;
     case 'unary':
-      return `${indent}${expr.op}\n${layout(expr.x, deeper)}`;
+      return `${indent}${expr.op}\n${layoutExpr(expr.x, deeper)}`;
     case 'select': {
       const test = showExpr({ ...expr, then: { kind: 'number', value: 1 }, otherwise: { kind: 'number', value: 0 } });
-      return `${indent}${test.slice(0, -', 1, 0)'.length)})\n${layout(expr.then, deeper)}\n${layout(expr.otherwise, deeper)}`;
+      return `${indent}${test.slice(0, -', 1, 0)'.length)})\n${layoutExpr(expr.then, deeper)}\n${layoutExpr(expr.otherwise, deeper)}`;
     }
     case 'load':
       return `${indent}%${expr.buffer}[${showIndex(expr.index)}]`;

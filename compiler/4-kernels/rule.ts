@@ -1,9 +1,9 @@
 // What a lowering rule sees of a node and what it answers, and the addressing of row-major tensors.
 
-import type { Node } from '../2-graph/graph.ts';
+import type { Node, ValueId } from '../2-graph/graph.ts';
 import type { Attrs, ComputeKind } from '../2-graph/ops.ts';
 import type { Expr } from './expr.ts';
-import { int, plus, times } from './indexing.ts';
+import { int, plus, quotient, remainder, times } from './indexing.ts';
 import type { Index } from './indexing.ts';
 import type { KernelKind } from './kernel.ts';
 
@@ -14,7 +14,21 @@ export interface Operand {
   at(...indices: readonly Index[]): Expr;
   /** The element at a row-major place. */
   flat(index: Index): Expr;
+  /** Where the elements lie, if they are copied from buffers as they are. */
+  readonly view?: View;
 }
+
+/** A box of a tensor: elements of one buffer, or zeros where there is none. */
+export interface Piece {
+  /** Where the box begins, and its extents. */
+  readonly start: readonly number[];
+  readonly shape: readonly number[];
+  /** The element at some indices, counted from the box's start, lies at offset + sum of strides * indices. In elements. */
+  readonly source?: { readonly buffer: ValueId; readonly offset: number; readonly strides: readonly number[] };
+}
+
+/** Boxes that together are a tensor. */
+export type View = readonly Piece[];
 
 /** A tensor as a function of the indices of a loop nest. */
 export interface Loops {
@@ -45,6 +59,10 @@ export function flatten(indices: readonly Index[], shape: readonly number[]): In
   const strides = stridesOf(shape);
   return plus(...indices.map((index, axis) => times(index, strides[axis] ?? 1)));
 }
+
+/** The index along each axis of the element at a row-major place. */
+export const unflatten = (place: Index, shape: readonly number[]): Index[] =>
+  stridesOf(shape).map((stride, axis) => (axis === 0 ? quotient(place, stride) : remainder(quotient(place, stride), shape[axis] ?? 1)));
 
 /** The strides with which a tensor of shape `from` is read when it is broadcast to `to`: 0 along repeated axes. */
 export function broadcastStrides(from: readonly number[], to: readonly number[]): number[] {
