@@ -9,23 +9,28 @@ export interface Target extends Emitter<unknown> {
   readonly backend: Backend<unknown>;
 }
 
+export interface BackendOptions {
+  /** Of the wasm backend; as many as there are cores where it is not given. */
+  readonly threads?: number | undefined;
+}
+
 export interface BackendEntry {
   readonly name: string;
   readonly summary: string;
-  readonly load: () => Promise<Target>;
+  readonly load: (options?: BackendOptions) => Promise<Target>;
 }
 
 export const BACKENDS: readonly BackendEntry[] = [
   {
     name: 'wasm',
     summary: 'WebAssembly SIMD on worker threads: what a machine without a GPU runs fastest',
-    load: async () => {
+    load: async ({ threads } = {}) => {
       const [{ emitWasm }, { bindBatch }, { hasRelaxedSimd, wasmBackend }] = await Promise.all([
         import('../compiler/5-emit/wasm/emit.ts'),
         import('../compiler/2-graph/bind.ts'),
         import('../runtime/backends/wasm.ts'),
       ]);
-      return { emit: (graph, batch) => emitWasm(bindBatch(graph, batch), { relaxed: hasRelaxedSimd() }, batch), backend: wasmBackend() };
+      return { emit: (graph, batch) => emitWasm(bindBatch(graph, batch), { relaxed: hasRelaxedSimd() }, batch), backend: wasmBackend(threads === undefined ? {} : { threads }) };
     },
   },
   {
@@ -60,11 +65,11 @@ const names = (): string => [AUTO, ...BACKENDS.map(({ name }) => name)].join(', 
 /** A backend for which a GPU must be there; one that is drawn by the processor is none. */
 const onGpu = (entry: BackendEntry): BackendEntry => ({
   ...entry,
-  load: async () => {
+  load: async (options) => {
     const { findAdapter } = await import('../runtime/backends/adapter.ts');
     const adapter = await findAdapter().catch(() => undefined);
     if (!adapter || adapter.software) throw new BackendError('there is no GPU here', 'Choose a backend that runs on the processor.');
-    return entry.load();
+    return entry.load(options);
   },
 });
 
@@ -72,23 +77,30 @@ const onGpu = (entry: BackendEntry): BackendEntry => ({
 const automatic = (): readonly BackendEntry[] => [...BACKENDS.filter(({ name }) => name === 'gpujs').map(onGpu), ...BACKENDS];
 
 /** The backends to try for a name. Throws UsageError where there is none of it. */
-export function backendsFor(name: string): readonly BackendEntry[] {
-  if (name === AUTO) return automatic();
-  const entry = BACKENDS.find((candidate) => candidate.name === name);
-  if (!entry) throw new UsageError(`there is no backend "${name}" in this version`, `Backends: ${names()}.`);
-  return [entry];
+export function backendsFor(name: string, options: BackendOptions = {}): readonly BackendEntry[] {
+  const entries = name === AUTO ? automatic() : BACKENDS.filter((candidate) => candidate.name === name);
+  if (entries.length === 0) throw new UsageError(`there is no backend "${name}" in this version`, `Backends: ${names()}.`);
+  return entries.map((entry) => ({ ...entry, load: () => entry.load(options) }));
 }
 
-/** Compiles for the first of the backends that opens, and opens it. Throws the last one's BackendError where none does. */
-export async function openFirst(entries: readonly BackendEntry[], compile: (target: Target) => Model): Promise<{ readonly model: Model; readonly session: Session }> {
+/** What `use` makes of the first of the backends that it works with. Throws the last one's BackendError where it does with none. */
+async function firstThat<T>(entries: readonly BackendEntry[], use: (target: Target) => Promise<T>): Promise<T> {
   const [first, ...others] = entries;
   if (!first) throw new BackendError('no backend is left to try', 'zz doctor shows what this machine can run.');
   try {
-    const target = await first.load();
-    const model = compile(target);
-    return { model, session: await target.backend.open(model) };
+    return await use(await first.load());
   } catch (error) {
     if (!(error instanceof BackendError) || others.length === 0) throw error;
-    return openFirst(others, compile);
+    return firstThat(others, use);
   }
 }
+
+/** The first of the backends that loads; whether it opens is not tried. */
+export const loadFirst = (entries: readonly BackendEntry[]): Promise<Target> => firstThat(entries, async (target) => target);
+
+/** Compiles for the first of the backends that opens, and opens it. */
+export const openFirst = (entries: readonly BackendEntry[], compile: (target: Target) => Model): Promise<{ readonly model: Model; readonly session: Session }> =>
+  firstThat(entries, async (target) => {
+    const model = compile(target);
+    return { model, session: await target.backend.open(model) };
+  });

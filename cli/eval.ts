@@ -1,17 +1,19 @@
 // zz eval: scores a trained run on the test split, with the confusion matrix.
 
-import { evaluate, type Evaluation } from '../runtime/evaluate.ts';
+import { evaluating, type Evaluation } from '../runtime/evaluate.ts';
 import { readCheckpoint } from '../runtime/checkpoint.ts';
 import { openRun } from '../runtime/run-dir.ts';
+import { showConfusion } from './confusion.ts';
 import { netOfRun } from './load.ts';
-import { at, EXIT, print, printJson, type Io } from './io.ts';
+import { at, EXIT, print, printJson, widthOf, type Io } from './io.ts';
 import type { AddCommand } from './command.ts';
-import { datasetPath } from './settings.ts';
-import { decimal, percent, table } from './table.ts';
+import { datasetPath, threadCount } from './settings.ts';
+import { decimal, percent } from './table.ts';
 
 interface Options {
   readonly data?: string;
   readonly backend?: string;
+  readonly threads?: number;
   readonly json?: boolean;
 }
 
@@ -23,6 +25,7 @@ export const evalCommand: AddCommand = (program, io, done) => {
     .argument('<run>', 'the run directory')
     .option('--data <name>', 'cifar10, synthetic, or a path (default: what it was trained on)')
     .option('--backend <name>', 'auto, wasm, gpujs or reference (default: the run\'s)')
+    .option('--threads <count>', 'threads of the wasm backend (default: one a core); the numbers stay the same', threadCount)
     .option('--json', 'one JSON object on standard output')
     .addHelpText('after', '\nExample:\n  zz eval runs/DualZigZag-1\n')
     .action(async (run: string, options: Options) => done(await runEvaluation(run, options, io)));
@@ -34,34 +37,28 @@ async function runEvaluation(dir: string, options: Options, io: Io): Promise<num
   const settings = { ...run.config.settings, ...(options.data !== undefined && { dataset: datasetPath(options.data, io.cwd) }) };
   const config = { ...run.config, settings, backend: options.backend ?? run.config.backend };
   const net = await netOfRun(io, { ...run, config });
-  const { openModel } = await import('./model.ts');
-  const { model, session, dataset, batches, restore } = await openModel(io, { ...config, net, quiet: options.json === true, evaluateOnly: true });
+  const [{ openModel }, { createEvaluationBar }] = await Promise.all([import('./model.ts'), import('./progress.ts')]);
+  const { model, session, dataset, batches, restore } = await openModel(io, { ...config, net, threads: options.threads, quiet: options.json === true, evaluateOnly: true });
   try {
     await restore(checkpoint);
-    const result = await evaluate({ model, session, batches: batches().test(), classes: dataset.classes.length });
+    const { test, testImages } = batches();
+    const bar = createEvaluationBar(io, testImages, options.json === true);
+    const run = evaluating({ model, session, batches: test(), classes: dataset.classes.length });
+    let next = await run.next();
+    for (; next.done !== true; next = await run.next()) bar.update(next.value);
+    bar.stop();
+    const result = next.value;
     if (!result) return EXIT.interrupted;
     const { score, images, confusion } = result;
     if (options.json === true) printJson(io, { event: 'eval', net: net.name, backend: session.backend, device: session.device, images, ...score, classes: dataset.classes, confusion });
-    else print(io, describe(result, dataset.classes, `${net.name}, ${checkpoint.progress.epoch} epochs, ${images} test images of ${dataset.name}`));
+    else print(io, describe(result, dataset.classes, `${net.name}, ${checkpoint.progress.epoch} epochs, ${images} test images of ${dataset.name}`, widthOf(io, io.stdout)));
     return EXIT.good;
   } finally {
     await session.dispose();
   }
 }
 
-function describe({ score, confusion }: Evaluation, classes: readonly string[], title: string): string {
+function describe({ score, confusion }: Evaluation, classes: readonly string[], title: string, width: number): string {
   const head = `${title}\nloss ${decimal(score.loss)}${score.accuracy === null ? '' : `, accuracy ${percent(score.accuracy, 2)}`}`;
-  return confusion.length === 0 ? head : `${head}\n\n${matrix(confusion, classes)}`;
-}
-
-/** Up to so many classes stand side by side; more would not fit any screen. */
-const WIDEST = 20;
-
-/** Rows are true classes, columns predicted ones; the last column is the share that is right. */
-function matrix(confusion: Evaluation['confusion'], classes: readonly string[]): string {
-  const share = (row: readonly number[], i: number): string => percent((row[i] ?? 0) / Math.max(1, row.reduce((a, b) => a + b, 0)));
-  const wide = classes.length <= WIDEST;
-  const columns = wide ? classes.map((label) => label.slice(0, 10)) : [];
-  const rows = confusion.map((row, i) => [classes[i] ?? String(i), ...(wide ? row.map(String) : []), share(row, i)]);
-  return `${wide ? 'rows: the true class, columns: the predicted one\n' : ''}${table([['class', ...columns, 'right'], ...rows])}`;
+  return confusion.length === 0 ? head : `${head}\n\n${showConfusion(confusion, classes, width)}`;
 }

@@ -6,6 +6,8 @@ import pc from 'picocolors';
 export interface Output {
   write(text: string): unknown;
   readonly isTTY?: boolean;
+  /** Of a terminal. */
+  readonly columns?: number;
 }
 
 export interface Io {
@@ -43,8 +45,12 @@ export const printJson = (io: Io, value: unknown): void => print(io, JSON.string
 /** Colours for an output, or none: https://no-color.org, and FORCE_COLOR. */
 export function colours(io: Io, output: Output): ReturnType<typeof pc.createColors> {
   const { NO_COLOR, FORCE_COLOR, TERM } = io.env;
-  return pc.createColors(!NO_COLOR && (Boolean(FORCE_COLOR) || (output.isTTY === true && TERM !== 'dumb')));
+  const forced = FORCE_COLOR !== undefined && !['', '0', 'false'].includes(FORCE_COLOR);
+  return pc.createColors(!NO_COLOR && FORCE_COLOR !== '0' && (forced || (output.isTTY === true && TERM !== 'dumb')));
 }
+
+/** Columns that a table may take: a terminal's, otherwise what COLUMNS says, or 100. */
+export const widthOf = (io: Io, output: Output): number => output.columns ?? (Math.trunc(Number(io.env['COLUMNS'])) || 100);
 
 /** ZZ_DEBUG=1..4; 0 where it is not set. */
 export const debugLevel = (io: Io): number => Math.min(4, Math.max(0, Math.trunc(Number(io.env['ZZ_DEBUG'] ?? 0)) || 0));

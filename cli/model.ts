@@ -12,10 +12,10 @@ import { openDataset } from '../runtime/data/open.ts';
 import { EVALUATE, EVALUATE_REST, programOf } from '../runtime/evaluate.ts';
 import { initialValues } from '../runtime/init.ts';
 import { batchesOf, TRAIN, type Batches } from '../runtime/train.ts';
-import { backendsFor, openFirst, type BackendEntry } from './backends.ts';
+import { backendsFor, loadFirst, openFirst } from './backends.ts';
 import { createDataProgress } from './data-progress.ts';
 import { SourceError } from './diagnostics.ts';
-import { UsageError, type Io } from './io.ts';
+import { colours, say, UsageError, type Io } from './io.ts';
 import { programTexts, type LoadedNet } from './load.ts';
 import { passErrorsAs, stagesOf } from './stages.ts';
 import { isTracing, traceStages } from './trace.ts';
@@ -25,6 +25,8 @@ export interface ModelRequest {
   readonly settings: TrainSettings;
   readonly limit: number | null;
   readonly backend: string;
+  /** Of the wasm backend. */
+  readonly threads?: number | undefined;
   readonly quiet: boolean;
   /** Without the training program. */
   readonly evaluateOnly?: boolean;
@@ -45,8 +47,8 @@ export interface OpenModel {
 
 /** Opens the data, compiles for the first backend that works here, and opens it. */
 export async function openModel(io: Io, request: ModelRequest): Promise<OpenModel> {
-  const { net, settings, backend, evaluateOnly = false } = request;
-  const entries = backendsFor(backend);
+  const { net, settings, backend, threads, evaluateOnly = false } = request;
+  const entries = backendsFor(backend, { threads });
   const dataset = await openData(io, request);
   const { batch, seed, normalize } = settings;
   const training = makePlan(dataset, { batch, seed, normalize, views: net.graph.views });
@@ -59,7 +61,7 @@ export async function openModel(io: Io, request: ModelRequest): Promise<OpenMode
     ...(rest > 0 && { [EVALUATE_REST]: { mode: 'evaluate', batch: rest } }),
   };
   if (isTracing(io)) {
-    const target = await (entries[0] as BackendEntry).load();
+    const target = await loadFirst(entries);
     await traceStages(io, stagesOf(net.program, net.name, { mode: evaluateOnly ? 'evaluate' : 'train', width: net.width, batch: evaluateOnly ? size : batch, settings, target }));
   }
   const { model, session } = await openFirst(entries, (target) => {
@@ -68,7 +70,7 @@ export async function openModel(io: Io, request: ModelRequest): Promise<OpenMode
     return compiled.model;
   });
   const evaluation = programOf(model, EVALUATE);
-  checkClasses(model, dataset);
+  checkClasses(io, model, dataset, evaluateOnly);
   return {
     model,
     session,
@@ -98,9 +100,13 @@ function inputShape({ graph, name }: LoadedNet): number[] {
   return shape;
 }
 
-function checkClasses(model: Model, dataset: Dataset): void {
+/** A net with too few scores cannot learn the data; one with too many can, but no image has the classes left over. */
+function checkClasses(io: Io, model: Model, dataset: Dataset, evaluateOnly: boolean): void {
   const { logits, buffers } = programOf(model, EVALUATE);
   const scores = buffers.find(({ id }) => id === logits)?.shape.at(-1);
   const needed = dataset.classes.length;
-  if (scores !== undefined && scores < needed) throw new UsageError(`net ${model.net} has ${scores} class scores; ${dataset.name} has ${needed} classes`, `Give its last layer ${needed} channels or units.`);
+  if (scores === undefined || scores === needed) return;
+  const advice = `Give its last layer ${needed} channels or units.`;
+  if (scores < needed) throw new UsageError(`net ${model.net} has ${scores} class scores; ${dataset.name} has ${needed} classes`, advice);
+  if (!evaluateOnly) say(io, `${colours(io, io.stderr).yellow('warning')}: net ${model.net} has ${scores} class scores, ${dataset.name} ${needed} classes: ${scores - needed} will never be right\n  ${advice}`);
 }

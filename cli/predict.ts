@@ -5,18 +5,19 @@ import type { Model } from '../compiler/5-emit/model.ts';
 import type { Session } from '../runtime/backend.ts';
 import { readCheckpoint } from '../runtime/checkpoint.ts';
 import type { Batch } from '../runtime/data/loader.ts';
-import { EVALUATE, programOf } from '../runtime/evaluate.ts';
+import { EVALUATE, programOf, softmax } from '../runtime/evaluate.ts';
 import { feedsOf } from '../runtime/feeds.ts';
 import { openRun } from '../runtime/run-dir.ts';
 import { netOfRun } from './load.ts';
 import { at, EXIT, print, printJson, say, UsageError, type Io } from './io.ts';
 import type { AddCommand } from './command.ts';
-import { wholeNumber } from './settings.ts';
+import { threadCount, wholeNumber } from './settings.ts';
 import { percent, table } from './table.ts';
 
 interface Options {
   readonly top: number;
   readonly backend?: string;
+  readonly threads?: number;
   readonly json?: boolean;
 }
 
@@ -29,6 +30,7 @@ export const predictCommand: AddCommand = (program, io, done) => {
     .argument('<images...>', 'image files')
     .option('--top <classes>', 'how many classes to show', wholeNumber, 3)
     .option('--backend <name>', 'auto, wasm, gpujs or reference (default: the run\'s)')
+    .option('--threads <count>', 'threads of the wasm backend (default: one a core); the numbers stay the same', threadCount)
     .option('--json', 'one JSON object a line on standard output')
     .addHelpText('after', '\nExample:\n  zz predict runs/DualZigZag-1 photo.jpg\n')
     .action(async (run: string, images: string[], options: Options) => done(await runPrediction(run, images, options, io)));
@@ -40,7 +42,7 @@ async function runPrediction(dir: string, files: readonly string[], options: Opt
   const config = { ...run.config, backend: options.backend ?? run.config.backend };
   const net = await netOfRun(io, { ...run, config });
   const [{ openModel }, { openImage }, { predictBatches }] = await Promise.all([import('./model.ts'), import('../runtime/data/open.ts'), import('../runtime/data/loader.ts')]);
-  const { model, session, dataset, plan, restore } = await openModel(io, { ...config, net, quiet: true, evaluateOnly: true });
+  const { model, session, dataset, plan, restore } = await openModel(io, { ...config, net, threads: options.threads, quiet: true, evaluateOnly: true });
   try {
     if (programOf(model, EVALUATE).logits === undefined) throw new UsageError(`net ${net.name} has no class scores`, 'zz predict needs a net with softmax_cross_entropy.');
     const images: Uint8Array[] = [];
@@ -79,16 +81,9 @@ async function classify(model: Model, session: Session, batch: Batch): Promise<F
   return Array.from({ length: batch.count }, (_, i) => softmax(scores.subarray(i * classes, (i + 1) * classes)));
 }
 
-function softmax(scores: Float32Array): Float64Array {
-  const largest = scores.reduce((a, b) => Math.max(a, b), -Infinity);
-  const powers = Float64Array.from(scores, (score) => Math.exp(score - largest));
-  const sum = powers.reduce((a, b) => a + b, 0);
-  return powers.map((power) => power / sum);
-}
-
 function show(io: Io, file: string, probabilities: Float64Array, classes: readonly string[], { top, json }: Options): void {
   const ranked = [...probabilities]
-    .map((probability, i) => ({ class: classes[i] ?? String(i), probability }))
+    .map((probability, i) => ({ class: classes[i] ?? `class ${i} (none of the data set's)`, probability }))
     .toSorted((a, b) => b.probability - a.probability)
     .slice(0, top);
   if (json === true) printJson(io, { event: 'predict', image: file, classes: ranked });

@@ -3,6 +3,7 @@
 import { Command, CommanderError } from 'commander';
 import { checkCommand } from './check.ts';
 import type { AddCommand } from './command.ts';
+import { completionCommand } from './completion.ts';
 import { dataCommand } from './data.ts';
 import { doctorCommand } from './doctor.ts';
 import { reportError } from './errors.ts';
@@ -14,7 +15,7 @@ import { predictCommand } from './predict.ts';
 import { trainCommand } from './train.ts';
 import { VERSION } from './version.ts';
 
-const COMMANDS: readonly AddCommand[] = [checkCommand, fmtCommand, irCommand, trainCommand, evalCommand, predictCommand, dataCommand, doctorCommand];
+const COMMANDS: readonly AddCommand[] = [checkCommand, fmtCommand, irCommand, trainCommand, evalCommand, predictCommand, dataCommand, doctorCommand, completionCommand];
 
 /** Runs `zz` with the arguments after the program's name and returns its exit status: 0 good, 1 the user's input, 2 the environment, 130 interrupted. */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
@@ -25,7 +26,12 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     .helpOption('-h, --help', 'show help')
     .showSuggestionAfterError()
     .showHelpAfterError('(zz --help, and zz COMMAND --help, show what there is)')
-    .configureOutput({ writeOut: (text) => void io.stdout.write(text), writeErr: (text) => void io.stderr.write(text) })
+    .configureOutput({
+      writeOut: (text) => void io.stdout.write(text),
+      writeErr: (text) => void io.stderr.write(text),
+      getOutHelpWidth: () => io.stdout.columns ?? 80,
+      getErrHelpWidth: () => io.stderr.columns ?? 80,
+    })
     .exitOverride()
     .addHelpText('after', '\nExample:\n  zz train dsl-examples/case-b.zz --data synthetic --width 0.25\n');
   for (const add of COMMANDS) {

@@ -3,7 +3,7 @@
 import cliProgress from 'cli-progress';
 import type { EpochMetrics } from '../runtime/metrics.ts';
 import type { TrainEvent } from '../runtime/train.ts';
-import { colours, printJson, say, type Io } from './io.ts';
+import { colours, printJson, say, widthOf, type Io } from './io.ts';
 import { decimal, duration, percent } from './table.ts';
 
 export interface Reporter {
@@ -27,7 +27,7 @@ export const epochLine = (io: Io, { epoch, train, test, seconds, imagesPerSecond
     c.bold(`epoch ${String(epoch).padStart(String(epochs).length)}/${epochs}`),
     `train loss ${decimal(train.loss)}${accuracy(train.accuracy)}`,
     `test loss ${decimal(test.loss)}${test.accuracy === null ? '' : `, ${c.green(percent(test.accuracy))}`}`,
-    c.dim(`${duration(seconds)}, ${imagesPerSecond.toFixed(1)} images/s`),
+    ...(widthOf(io, io.stderr) < 84 ? [] : [c.dim(`${duration(seconds)}, ${imagesPerSecond.toFixed(1)} images/s`)]),
   ].join('  ');
 };
 
@@ -39,7 +39,7 @@ export function createReporter(io: Io, options: ReportOptions): Reporter {
   return {
     event(event) {
       if (event.event === 'step') bar?.step(event);
-      if (event.event === 'evaluate') bar?.note('evaluating');
+      if (event.event === 'evaluate') bar?.note(`evaluating ${event.done}/${event.total}`);
       if (event.event === 'epoch') {
         bar?.stop();
         if (options.json) printJson(io, event);
@@ -51,41 +51,39 @@ export function createReporter(io: Io, options: ReportOptions): Reporter {
   };
 }
 
+/** What a bar shows beside itself fits the terminal: the least useful parts go first. */
+function layout(columns: number): { readonly barsize: number; readonly parts: (head: string, speed: string, scores: string, note: string) => string } {
+  if (columns >= 96) return { barsize: 24, parts: (head, speed, scores, note) => `${head}  ${speed}  ${scores}  ${note}` };
+  if (columns >= 76) return { barsize: 10, parts: (head, _, scores, note) => `${head}  ${scores}  ${note}` };
+  return { barsize: 6, parts: (head, _, scores, note) => `${head}  ${note.startsWith('evaluating') ? note : `${scores}  ${note}`}` };
+}
+
+const makeBar = (io: Io, format: string, barsize: number): cliProgress.SingleBar =>
+  new cliProgress.SingleBar(
+    { format, stream: io.stderr as NodeJS.WriteStream, fps: 10, barsize, hideCursor: true, clearOnComplete: true, stopOnComplete: false, gracefulExit: false },
+    cliProgress.Presets.shades_classic,
+  );
+
 function createBar(io: Io, { epochs, batch }: ReportOptions) {
   let bar: cliProgress.SingleBar | undefined;
-  const payload = (event: StepEvent, note: string) => {
+  let last: StepEvent | undefined;
+  const { barsize, parts } = layout(widthOf(io, io.stderr));
+  const payload = (event: StepEvent, note?: string) => {
     const { stepOfEpoch, stepsPerEpoch, imagesPerSecond, score } = event;
     const left = ((stepsPerEpoch - stepOfEpoch) * batch) / imagesPerSecond;
-    return {
-      speed: imagesPerSecond.toFixed(1),
-      scores: `loss ${decimal(score.loss)}${accuracy(score.accuracy)}`,
-      note: note === '' ? `${duration(left)} left` : note,
-    };
+    const head = `${stepOfEpoch}/${stepsPerEpoch}`;
+    return { text: parts(head, `${imagesPerSecond.toFixed(1)} images/s`, `loss ${decimal(score.loss)}${accuracy(score.accuracy)}`, note ?? `${duration(left)} left`) };
   };
-  let last: StepEvent | undefined;
   const start = (event: StepEvent): cliProgress.SingleBar => {
-    const made = new cliProgress.SingleBar(
-      {
-        format: `epoch ${event.epoch}/${epochs} {bar} {value}/{total}  {speed} images/s  {scores}  {note}`,
-        stream: io.stderr as NodeJS.WriteStream,
-        fps: 10,
-        barsize: 24,
-        hideCursor: true,
-        clearOnComplete: true,
-        stopOnComplete: false,
-        gracefulExit: false,
-        autopadding: true,
-      },
-      cliProgress.Presets.shades_classic,
-    );
-    made.start(event.stepsPerEpoch, event.stepOfEpoch, payload(event, ''));
+    const made = makeBar(io, `epoch ${event.epoch}/${epochs} {bar} {text}`, barsize);
+    made.start(event.stepsPerEpoch, event.stepOfEpoch, payload(event));
     return made;
   };
   return {
     step(event: StepEvent): void {
       last = event;
       bar ??= start(event);
-      bar.update(event.stepOfEpoch, payload(event, ''));
+      bar.update(event.stepOfEpoch, payload(event));
     },
     note(text: string): void {
       if (last) bar?.update(last.stepOfEpoch, payload(last, text));
@@ -95,4 +93,11 @@ function createBar(io: Io, { epochs, batch }: ReportOptions) {
       bar = undefined;
     },
   };
+}
+
+/** A bar over the test split, on a terminal. */
+export function createEvaluationBar(io: Io, total: number, quiet: boolean): { readonly update: (done: number) => void; readonly stop: () => void } {
+  const bar = io.stderr.isTTY === true && !quiet ? makeBar(io, 'evaluating {bar} {value}/{total}', layout(widthOf(io, io.stderr)).barsize) : undefined;
+  bar?.start(total, 0);
+  return { update: (done) => bar?.update(done), stop: () => bar?.stop() };
 }

@@ -54,6 +54,13 @@ export function wholeNumber(text: string): number {
   return value;
 }
 
+/** A flag's value as a number of threads. */
+export function threadCount(text: string): number {
+  const value = wholeNumber(text);
+  if (value > 256) throw new InvalidArgumentError('Expected at most 256 threads.');
+  return value;
+}
+
 /** A flag's value as a number above 0. */
 export function positive(text: string): number {
   const value = Number(text);

@@ -1,9 +1,9 @@
 // Plain text tables and numbers for people.
 
 /** Columns padded to their widest cell; the first column left-aligned, the others right. */
-export function table(rows: readonly (readonly string[])[]): string {
+export function table(rows: readonly (readonly string[])[], gap = '  '): string {
   const widths = (rows[0] ?? []).map((_, c) => Math.max(...rows.map((row) => (row[c] ?? '').length)));
-  return rows.map((row) => row.map((cell, c) => (c === 0 ? cell.padEnd(widths[c] ?? 0) : cell.padStart(widths[c] ?? 0))).join('  ').trimEnd()).join('\n');
+  return rows.map((row) => row.map((cell, c) => (c === 0 ? cell.padEnd(widths[c] ?? 0) : cell.padStart(widths[c] ?? 0))).join(gap).trimEnd()).join('\n');
 }
 
 export const percent = (share: number | null, digits = 1): string => (share === null ? '-' : `${(100 * share).toFixed(digits)} %`);

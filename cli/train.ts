@@ -10,8 +10,8 @@ import { createRun, latestRun, openRun, refuseUsed, writeConfig, type Run, type 
 import type { AddCommand } from './command.ts';
 import { backendsFor } from './backends.ts';
 import { applyOverrides, loadNet, netOfRun, type LoadedNet } from './load.ts';
-import { at, debugLevel, EXIT, print, printJson, say, UsageError, type Io } from './io.ts';
-import { addTrainingFlags, overridesOf, wholeNumber, positive, type TrainingFlags } from './settings.ts';
+import { at, debugLevel, EXIT, print, printJson, say, UsageError, widthOf, type Io } from './io.ts';
+import { addTrainingFlags, overridesOf, wholeNumber, positive, threadCount, type TrainingFlags } from './settings.ts';
 import { decimal, percent, table } from './table.ts';
 import { VERSION } from './version.ts';
 
@@ -19,6 +19,7 @@ interface Options extends TrainingFlags {
   readonly limit?: number;
   readonly width?: number;
   readonly backend?: string;
+  readonly threads?: number;
   readonly out?: string;
   readonly resume?: boolean;
   readonly json?: boolean;
@@ -35,6 +36,7 @@ export const trainCommand: AddCommand = (program, io, done) => {
     .option('--limit <images>', 'train on so many images of the training split', wholeNumber)
     .option('--width <factor>', 'scale every channel count but the last', positive)
     .option('--backend <name>', 'auto, wasm, gpujs or reference (default: auto)')
+    .option('--threads <count>', 'threads of the wasm backend (default: one a core); the numbers stay the same', threadCount)
     .option('--out <dir>', 'the run directory (default: runs/NET-N)')
     .option('--resume', 'go on with the run in --out, or with the net\'s latest')
     .option('--json', 'one JSON object a line on standard output')
@@ -91,11 +93,11 @@ async function fresh(file: string | undefined, options: Options, io: Io): Promis
 }
 
 /** Settings that a run which goes on may change. */
-const CHANGEABLE: ReadonlySet<string> = new Set(['epochs', 'data', 'backend', 'out', 'resume', 'json', 'quiet']);
+const CHANGEABLE: ReadonlySet<string> = new Set(['epochs', 'data', 'backend', 'threads', 'out', 'resume', 'json', 'quiet']);
 
 async function resumed(file: string | undefined, options: Options, io: Io): Promise<Started> {
   const fixed = Object.keys(options).find((key) => !CHANGEABLE.has(key));
-  if (fixed !== undefined) throw new UsageError(`a run goes on with its own settings: --${dashed(fixed)} cannot change`, 'Only --epochs, --data and --backend can; for others start a new run.');
+  if (fixed !== undefined) throw new UsageError(`a run goes on with its own settings: --${dashed(fixed)} cannot change`, 'Only --epochs, --data, --backend and --threads can; for others start a new run.');
   const given = file === undefined ? undefined : await loadNet(io, file, { overrides: [], width: 1 });
   const dir = options.out === undefined ? given && (await latestRun(at(io, join('runs', given.name)))) : at(io, options.out);
   if (dir === undefined) throw new UsageError('there is no run to go on with', file === undefined ? 'Name it: zz train --resume --out RUN.' : 'Start one without --resume.');
@@ -121,7 +123,7 @@ const dashed = (key: string): string => key.replace(/[A-Z]/g, (letter) => `-${le
 async function trainTo(started: Started, options: Options, signal: AbortSignal, io: Io): Promise<number> {
   const { net, from } = started;
   const [{ openModel }, { train }, { createReporter }] = await Promise.all([import('./model.ts'), import('../runtime/train.ts'), import('./progress.ts')]);
-  const opened = await openModel(io, { ...started.config, net, quiet: options.quiet === true, signal });
+  const opened = await openModel(io, { ...started.config, net, threads: options.threads, quiet: options.quiet === true, signal });
   const { model, session, dataset } = opened;
   try {
     const batches = opened.batches();
@@ -184,7 +186,9 @@ function finish(io: Io, { net, backend, device, batch, run, epochs }: Finished, 
     return;
   }
   const rows = epochs.map(({ epoch, train, test, imagesPerSecond: speed }) => [String(epoch), decimal(train.loss), percent(train.accuracy), decimal(test.loss), percent(test.accuracy), speed.toFixed(1)]);
-  print(io, `\n${table([['epoch', 'train loss', 'train accuracy', 'test loss', 'test accuracy', 'images/s'], ...rows])}\n\n`);
+  const narrow = widthOf(io, io.stdout) < 72;
+  const head = ['epoch', 'train loss', narrow ? 'accuracy' : 'train accuracy', 'test loss', narrow ? 'accuracy' : 'test accuracy', 'images/s'];
+  print(io, `\n${table([head, ...rows])}\n\n`);
   const score = last.test.accuracy === null ? `test loss ${decimal(last.test.loss)}` : `test accuracy ${percent(last.test.accuracy)}`;
   print(io, `done: ${net} on ${backend} (${device}), ${epochs.length} epochs, ${last.step} steps, ${imagesPerSecond.toFixed(1)} images/s, ${score}, run ${run}`);
 }

@@ -15,6 +15,29 @@ export interface Evaluation {
   readonly images: number;
   /** Row: the true class, column: the predicted one. Empty for a net without a classifier. */
   readonly confusion: readonly (readonly number[])[];
+  /** The most confident mistakes, the surest first. */
+  readonly mistakes: readonly Mistake[];
+}
+
+/** An image taken for another class than its own. */
+export interface Mistake {
+  /** Where it stands in its split. */
+  readonly index: number;
+  readonly label: number;
+  readonly predicted: number;
+  /** Of the predicted class. */
+  readonly probability: number;
+}
+
+/** So many mistakes are kept. */
+const MISTAKES = 24;
+
+export interface EvaluateJob {
+  readonly model: Model;
+  readonly session: Session;
+  readonly batches: Iterable<Batch>;
+  readonly classes?: number;
+  readonly signal?: AbortSignal | undefined;
 }
 
 const STILL: Clock = { step: 0, stepsPerEpoch: 1, totalSteps: 1 };
@@ -30,19 +53,15 @@ export function programOf(model: Model, name: string): Program<unknown> {
 }
 
 /**
- * Runs every batch through the program of its size and adds up. The confusion matrix needs the class scores of every image: it is made when `classes` is given.
+ * Runs every batch through the program of its size and adds up; gives the count of scored images after each batch.
+ * The confusion matrix and the mistakes need the class scores of every image: they are made when `classes` is given.
  * Returns undefined where `signal` stopped it.
  */
-export async function evaluate(options: {
-  readonly model: Model;
-  readonly session: Session;
-  readonly batches: Iterable<Batch>;
-  readonly classes?: number;
-  readonly signal?: AbortSignal | undefined;
-}): Promise<Evaluation | undefined> {
-  const { model, session, batches, classes = 0, signal } = options;
+export async function* evaluating({ model, session, batches, classes = 0, signal }: EvaluateJob): AsyncGenerator<number, Evaluation | undefined> {
   const confusion = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
+  let mistakes: readonly Mistake[] = [];
   let sums: Sums = NO_SUMS;
+  let images = 0;
   let classifies = false;
   for (const batch of batches) {
     await breathe();
@@ -51,17 +70,30 @@ export async function evaluate(options: {
     const whole = batch.count === batch.batch;
     const name = whole ? EVALUATE : EVALUATE_REST;
     const program = programOf(model, name);
-    const images = whole ? batch : firstImages(batch, batch.count, batch.batch);
+    const fed = whole ? batch : firstImages(batch, batch.count, batch.batch);
     const { loss, correct, logits } = program;
     const wanted = [loss, correct, classes > 0 ? logits : undefined].filter((id) => id !== undefined);
-    const results = await session.run(name, feedsOf(program, images, STILL, model.train.seed), wanted);
+    const results = await session.run(name, feedsOf(program, fed, STILL, model.train.seed), wanted);
     const number = (id: string | undefined): number => (id === undefined ? 0 : (results.get(id)?.[0] ?? NaN));
     sums = addStep(sums, { rows: rowsOf(program), loss: number(loss), correct: number(correct), seconds: 0 });
     classifies = correct !== undefined;
     const scores = logits === undefined ? undefined : results.get(logits);
-    if (scores) countPairs(confusion, images.labels, scores);
+    if (scores) {
+      countPairs(confusion, fed.labels, scores);
+      mistakes = surest([...mistakes, ...mistakesOf(fed.labels, scores, batch.indices)]);
+    }
+    images += batch.count;
+    yield images;
   }
-  return { score: score(sums, classifies), images: sums.rows, confusion: classifies ? confusion : [] };
+  return { score: score(sums, classifies), images: sums.rows, confusion: classifies ? confusion : [], mistakes: classifies ? mistakes : [] };
+}
+
+/** `evaluating` to its end. */
+export async function evaluate(job: EvaluateJob): Promise<Evaluation | undefined> {
+  const run = evaluating(job);
+  let result = await run.next();
+  while (result.done !== true) result = await run.next();
+  return result.value;
 }
 
 /** Adds one to confusion[true][predicted] for every image. */
@@ -76,3 +108,23 @@ function countPairs(confusion: number[][], labels: Int32Array, scores: Float32Ar
 
 /** The index of the first largest value. */
 export const argmax = (values: Float32Array): number => values.reduce((best, value, i) => (value > (values[best] ?? -Infinity) ? i : best), 0);
+
+/** The images of a batch whose best class is not their own. */
+function mistakesOf(labels: Int32Array, scores: Float32Array, indices: Uint32Array): Mistake[] {
+  const classes = scores.length / labels.length;
+  return Array.from(labels).flatMap((label, i) => {
+    const own = scores.subarray(i * classes, (i + 1) * classes);
+    const predicted = argmax(own);
+    return predicted === label ? [] : [{ index: indices[i] ?? 0, label, predicted, probability: softmax(own)[predicted] ?? 0 }];
+  });
+}
+
+const surest = (mistakes: readonly Mistake[]): readonly Mistake[] => mistakes.toSorted((a, b) => b.probability - a.probability).slice(0, MISTAKES);
+
+/** Class scores as probabilities. */
+export function softmax(scores: Float32Array): Float64Array {
+  const largest = scores.reduce((a, b) => Math.max(a, b), -Infinity);
+  const powers = Float64Array.from(scores, (score) => Math.exp(score - largest));
+  const sum = powers.reduce((a, b) => a + b, 0);
+  return powers.map((power) => power / sum);
+}

@@ -4,9 +4,9 @@ import type { Model } from '../compiler/5-emit/model.ts';
 import type { Session } from './backend.ts';
 import type { Dataset } from './data/dataset.ts';
 import { evalBatches, evaluationBatch, stepsPerEpoch as countSteps, trainBatch, type Batch, type Plan } from './data/loader.ts';
-import { capture, writeCheckpoint, type Progress } from './checkpoint.ts';
+import { capture, writeCheckpoint, type Checkpoint, type Progress } from './checkpoint.ts';
 import { RunError } from './errors.ts';
-import { breathe, evaluate, programOf } from './evaluate.ts';
+import { breathe, evaluating, programOf, type Evaluation } from './evaluate.ts';
 import { feedsOf, rowsOf, type Images } from './feeds.ts';
 import { addStep, appendMetrics, NO_SUMS, score, type EpochMetrics, type Score } from './metrics.ts';
 
@@ -19,6 +19,7 @@ export interface Batches {
   readonly train: (step: number) => Images;
   /** The test split, in an order that does not change. */
   readonly test: () => Iterable<Batch>;
+  readonly testImages: number;
 }
 
 /**
@@ -29,6 +30,7 @@ export const batchesOf = (dataset: Dataset, plan: Plan, evaluationViews: Plan['v
   stepsPerEpoch: countSteps(dataset, plan),
   train: (step) => trainBatch(dataset, plan, step),
   test: () => evalBatches(dataset, dataset.test, { ...plan, views: evaluationViews }, evaluationBatch(plan)),
+  testImages: dataset.test.count,
 });
 
 export interface TrainJob {
@@ -39,6 +41,8 @@ export interface TrainJob {
   readonly from: Progress;
   /** Where epochs and states are kept. */
   readonly paths: { readonly metrics: string; readonly checkpoint: string };
+  /** Given, the confusion matrix and the mistakes are found as well. */
+  readonly classes?: number;
   /** Stops after the current step, with a checkpoint. */
   readonly signal?: AbortSignal;
   /** Milliseconds; for tests. */
@@ -47,8 +51,11 @@ export interface TrainJob {
 
 export type TrainEvent =
   | { readonly event: 'step'; readonly epoch: number; readonly step: number; readonly stepOfEpoch: number; readonly stepsPerEpoch: number; readonly score: Score; readonly imagesPerSecond: number }
-  | { readonly event: 'evaluate'; readonly epoch: number }
+  /** Images of the test split that are scored. */
+  | { readonly event: 'evaluate'; readonly epoch: number; readonly done: number; readonly total: number }
   | ({ readonly event: 'epoch' } & EpochMetrics)
+  /** After each epoch: what was found of the test split, and what was saved. */
+  | { readonly event: 'details'; readonly evaluation: Evaluation; readonly checkpoint: Checkpoint }
   | { readonly event: 'interrupted'; readonly progress: Progress };
 
 /**
@@ -57,7 +64,7 @@ export type TrainEvent =
  * Throws RunError where the loss is not finite, leaving the last checkpoint as it is.
  */
 export async function* train(job: TrainJob): AsyncGenerator<TrainEvent> {
-  const { model, session, batches, paths, signal, now = () => performance.now() } = job;
+  const { model, session, batches, paths, classes, signal, now = () => performance.now() } = job;
   const { stepsPerEpoch } = batches;
   const { epochs, seed } = model.train;
   const program = programOf(model, TRAIN);
@@ -67,7 +74,11 @@ export async function* train(job: TrainJob): AsyncGenerator<TrainEvent> {
   const images = (steps: number): number => steps * program.batch;
   const wanted = correct === undefined ? [loss] : [loss, correct];
   const scoreOf = (progress: Progress): Score => score(progress.sums, correct !== undefined);
-  const save = async (progress: Progress): Promise<void> => writeCheckpoint(paths.checkpoint, await capture(model, session, progress));
+  const save = async (progress: Progress): Promise<Checkpoint> => {
+    const checkpoint = await capture(model, session, progress);
+    await writeCheckpoint(paths.checkpoint, checkpoint);
+    return checkpoint;
+  };
 
   const feeds = (step: number) => feedsOf(program, batches.train(step), { step, stepsPerEpoch, totalSteps: stepsPerEpoch * epochs }, seed);
   /** Runs a step while the host makes the next one's feeds. */
@@ -94,15 +105,25 @@ export async function* train(job: TrainJob): AsyncGenerator<TrainEvent> {
       progress = { ...progress, step: step + 1, sums };
       yield { event: 'step', epoch, step: step + 1, stepOfEpoch: sums.steps, stepsPerEpoch, score: scoreOf(progress), imagesPerSecond: rate(images(sums.steps), sums.seconds) };
     }
-    yield { event: 'evaluate', epoch };
-    const test = await evaluate({ model, session, batches: batches.test(), signal });
+    const test = yield* scoring(epoch);
     if (!test) return yield await interrupt(progress);
     const { seconds } = progress.sums;
     const metrics: EpochMetrics = { epoch, step: progress.step, train: scoreOf(progress), test: test.score, seconds, imagesPerSecond: rate(images(progress.sums.steps), seconds) };
     progress = { epoch, step: progress.step, sums: NO_SUMS };
     await appendMetrics(paths.metrics, metrics);
-    await save(progress);
+    const checkpoint = await save(progress);
     yield { event: 'epoch', ...metrics };
+    yield { event: 'details', evaluation: test, checkpoint };
+  }
+
+  async function* scoring(epoch: number): AsyncGenerator<TrainEvent, Evaluation | undefined> {
+    const run = evaluating({ model, session, batches: batches.test(), ...(classes !== undefined && { classes }), signal });
+    for (let done = 0; ; ) {
+      yield { event: 'evaluate', epoch, done, total: batches.testImages };
+      const next = await run.next();
+      if (next.done === true) return next.value;
+      done = next.value;
+    }
   }
 
   async function interrupt(at: Progress): Promise<TrainEvent> {

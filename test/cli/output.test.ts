@@ -40,8 +40,8 @@ describe('progress', () => {
     const reporter = createReporter(seen, options);
     reporter.event(step(1));
     expect(err()).toMatch(/epoch 1\/3 \S+ 1\/100 {2}50\.0 images\/s {2}loss 1\.500, 25\.0 % {2}19\.8 s left/);
-    reporter.event({ event: 'evaluate', epoch: 1 });
-    await vi.waitFor(() => { expect(err()).toContain('evaluating'); });
+    reporter.event({ event: 'evaluate', epoch: 1, done: 40, total: 100 });
+    await vi.waitFor(() => { expect(err()).toContain('evaluating 40/100'); });
     reporter.event(epoch);
     expect(err()).toContain('epoch 1/3  train loss 1.500, 25.0 %  test loss 1.200, 50.0 %  1:30, 50.0 images/s\n');
     expect(out()).toBe('');

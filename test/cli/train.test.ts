@@ -199,6 +199,17 @@ describe('bad input writes nothing', () => {
     expect(await readdir(cwd)).toEqual(['few.zz', 'none.zz', 'small.zz']);
   });
 
+  test('a net with more scores than classes is trained with a warning, and predicts no class that the data lack by a bare number', async () => {
+    await writeFile(join(cwd, 'many.zz'), NET.replace('dense(10)', 'dense(12)'));
+    const ran = await zz(['train', 'many.zz', ...FLAGS, '--epochs', '1', '--out', 'many'], { cwd });
+    expect(ran.status).toBe(0);
+    expect(ran.stderr).toContain('warning: net Small has 12 class scores, synthetic 10 classes: 2 will never be right');
+    await sharp({ create: { width: 32, height: 32, channels: 3, background: '#804020' } }).png().toFile(join(cwd, 'x.png'));
+    const predicted = await zz(['predict', 'many', 'x.png', '--top', '12'], { cwd });
+    expect(predicted.stdout).toMatch(/class 11 \(none of the data set's\)/);
+    expect(predicted.stderr).not.toContain('warning');
+  });
+
   test('a loss that is not finite ends the run and keeps what was saved', async () => {
     const ran = await zz(['train', 'small.zz', ...FLAGS, '--optimizer', 'sgd(lr: 1e30)'], { cwd });
     expect(ran.status).toBe(1);

@@ -103,4 +103,5 @@ export const fakeBatches = (size = 4): Batches => ({
   stepsPerEpoch: 5,
   train: (step) => batch(step, size),
   test: () => [batch(1000, size), batch(1001, size), batch(1002, size, 3)],
+  testImages: 2 * size + 3,
 });

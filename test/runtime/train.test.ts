@@ -34,7 +34,8 @@ async function collect(job: TrainJob): Promise<TrainEvent[]> {
 }
 
 const untimed = ({ seconds: _s, imagesPerSecond: _i, ...rest }: EpochMetrics) => rest;
-const kinds = (events: TrainEvent[]): string => events.map(({ event }) => event[0]).join('');
+/** The first letters of the events, those of scored batches as one. */
+const kinds = (events: TrainEvent[]): string => events.map(({ event }) => (event === 'evaluate' ? 'v' : event[0])).join('').replace(/v+/g, 'v');
 
 /** Continues from the files as `--resume` does. */
 async function resume(name: string, session: Session, more: Partial<TrainJob> = {}): Promise<TrainEvent[]> {
@@ -53,7 +54,7 @@ describe('a whole run', () => {
   test('takes the steps, evaluates and saves after each epoch', async () => {
     const session = await fresh();
     const events = await collect({ model, session, batches: fakeBatches(), from: START, paths: paths('a') });
-    expect(kinds(events)).toBe('ssssseessssseesssssee');
+    expect(kinds(events)).toBe('sssssvedsssssvedsssssved');
     expect(session.runs.map(({ program }) => program).slice(0, 8)).toEqual(['train', 'train', 'train', 'train', 'train', 'evaluate', 'evaluate', 'evaluate-rest']);
     const metrics = await readMetrics(paths('a').metrics);
     expect(metrics.map(({ epoch, step }) => [epoch, step])).toEqual([[1, 5], [2, 10], [3, 15]]);
@@ -88,6 +89,27 @@ describe('a whole run', () => {
     expect(epoch?.test.accuracy).toBeCloseTo(labels.filter((label) => label === 0).length / 11, 12);
   });
 
+  test('says how much of the test split is scored', async () => {
+    const events = await collect({ model, session: await fresh(), batches: fakeBatches(), from: START, paths: paths('a') });
+    expect(events.flatMap((event) => (event.event === 'evaluate' && event.epoch === 2 ? [[event.done, event.total]] : []))).toEqual([[0, 11], [4, 11], [8, 11], [11, 11]]);
+  });
+
+  test('with classes, finds the confusion matrix and the surest mistakes, by their place in the split', async () => {
+    const session = await fresh();
+    const events = await collect({ model, session, batches: fakeBatches(), from: START, paths: paths('a'), classes: 3 });
+    const details = events.find((event) => event.event === 'details');
+    const labels = session.runs.filter(({ program }) => program !== 'train').slice(0, 3).flatMap(({ feeds }) => [...(feeds.get('labels') ?? [])]);
+    // The session gives class 1 to images of class 2, and class 0 to all others.
+    const count = (label: number): number => labels.filter((each) => each === label).length;
+    expect(details?.evaluation.confusion).toEqual([[count(0), 0, 0], [count(1), 0, 0], [0, count(2), 0]]);
+    const { mistakes = [] } = details?.evaluation ?? {};
+    expect(mistakes).toHaveLength(count(1) + count(2));
+    expect(mistakes.every(({ label, predicted }) => predicted === (label === 2 ? 1 : 0))).toBe(true);
+    for (const { probability } of mistakes) expect(probability).toBeCloseTo(Math.E / (Math.E + 2), 12);
+    expect(details?.checkpoint.progress).toMatchObject({ epoch: 1, step: 5 });
+    expect([...(details?.checkpoint.tensors.keys() ?? [])]).toEqual(['w.1', 'm.w.1']);
+  });
+
   test('a net without a classifier has no accuracy', async () => {
     const { correct: _c, logits: _l, ...regression } = fakeModel().programs['train'] as NonNullable<(typeof model.programs)[string]>;
     const without = { ...model, programs: { train: regression, evaluate: regression, 'evaluate-rest': { ...regression, batch: 3 } } };
@@ -119,11 +141,11 @@ describe('breaks', () => {
     const stop = new AbortController();
     const session = await fresh({ onRun: ({ program }) => { if (program === 'evaluate') stop.abort(); } });
     const events = await collect({ model, session, batches: fakeBatches(), from: START, paths: paths('a'), signal: stop.signal });
-    expect(kinds(events)).toBe('sssssei');
+    expect(kinds(events)).toBe('sssssvi');
     expect(await readMetrics(paths('a').metrics)).toEqual([]);
     const second = fakeSession();
     const resumed = await resume('a', second);
-    expect(kinds(resumed)).toMatch(/^ees/);
+    expect(kinds(resumed)).toMatch(/^veds/);
     expect(second.runs[0]?.program).toBe('evaluate');
     expect((await readMetrics(paths('a').metrics)).map(untimed)).toEqual(whole.metrics);
   });
