@@ -10,7 +10,8 @@ import { loadNet } from './load.ts';
 import { positive, wholeNumber } from './settings.ts';
 import type { Stage } from './stages.ts';
 
-type Format = 'text' | 'json' | 'dot';
+const FORMATS = ['text', 'json', 'dot', 'svg'] as const;
+type Format = (typeof FORMATS)[number];
 
 interface Options {
   readonly stage: string;
@@ -19,6 +20,7 @@ interface Options {
   readonly out?: string;
   readonly batch?: number;
   readonly remat?: boolean;
+  readonly stats?: boolean;
   readonly width: number;
   readonly mode: 'train' | 'evaluate';
 }
@@ -30,14 +32,15 @@ export const irCommand: AddCommand = (program, io, done) => {
     .description('Prints a net at a stage of its compilation: tokens, ast, graph, any pass (unroll, autodiff, ..., fuse, memory), kernels, model.')
     .argument('<file>', 'FILE, or FILE:NetName where it has several')
     .option('--stage <name>', 'which stage', 'graph')
-    .addOption(choice('--format <form>', 'how it is written; dot is for graphs', ['text', 'json', 'dot'], 'text'))
+    .addOption(choice('--format <form>', 'how it is written; dot is for graphs, svg for memory', FORMATS, 'text'))
     .option('--diff <a..b>', 'what differs between two stages')
     .option('--out <file>', 'write to a file instead of standard output')
     .option('--batch <images>', 'the batch of the stages from bind on (default: the net\'s)', wholeNumber)
+    .option('--stats', 'what a step costs after each pass up to the stage')
     .option('--remat', 'compute costlier values again instead of keeping them')
     .option('--width <factor>', 'scale every channel count but the last', positive, 1)
     .addOption(choice('--mode <mode>', 'the graph of which mode', ['train', 'evaluate'], 'train'))
-    .addHelpText('after', '\nExamples:\n  zz ir net.zz --stage autodiff\n  zz ir net.zz --diff graph..unroll\n  zz ir net.zz --format dot | dot -Tsvg > net.svg\n')
+    .addHelpText('after', '\nExamples:\n  zz ir net.zz --stage autodiff\n  zz ir net.zz --diff graph..unroll\n  zz ir net.zz --stage memory --stats\n  zz ir net.zz --stage memory --format svg --out memory.svg\n  zz ir net.zz --format dot | dot -Tsvg > net.svg\n')
     .action(async (file: string, options: Options) => {
       await showStage(file, options, io);
       done(EXIT.good);
@@ -46,13 +49,12 @@ export const irCommand: AddCommand = (program, io, done) => {
 
 async function showStage(file: string, options: Options, io: Io): Promise<void> {
   const net = await loadNet(io, file, { overrides: [], width: options.width });
-  const [{ stagesOf }, { traceStages }] = await Promise.all([import('./stages.ts'), import('./trace.ts')]);
-  const [entry] = BACKENDS;
-  if (!entry) throw new UsageError('this version has no backend');
-  const target = await entry.load();
-  const stages = stagesOf(net.program, net.name, { mode: options.mode, width: options.width, batch: options.batch ?? net.settings.batch, settings: net.settings, remat: options.remat ?? false, target });
+  const [{ MADE_FOR_BACKENDS, stagesOf }, { isTracing, traceStages }] = await Promise.all([import('./stages.ts'), import('./trace.ts')]);
+  const target = isTracing(io) || [options.stage, ...(options.diff?.split('..') ?? [])].some((name) => MADE_FOR_BACKENDS.includes(name)) ? await BACKENDS[0]?.load() : undefined;
+  const batch = options.batch ?? net.settings.batch;
+  const stages = stagesOf(net.program, net.name, { mode: options.mode, width: options.width, batch, settings: net.settings, remat: options.remat ?? false, ...(target && { target }) });
   await traceStages(io, stages);
-  const text = options.diff === undefined ? formOf(find(stages, options.stage), options.format) : difference(stages, options.diff, options.format);
+  const text = options.stats ? await costs(stages, options, batch) : options.diff === undefined ? formOf(find(stages, options.stage), options.format) : difference(stages, options.diff, options.format);
   if (options.out === undefined) print(io, text);
   else await writeWhole(at(io, options.out), text.endsWith('\n') ? text : `${text}\n`);
 }
@@ -65,9 +67,17 @@ function find(stages: readonly Stage[], name: string): Stage {
 
 function formOf(stage: Stage, format: Format): string {
   if (format === 'json') return JSON.stringify(stage.json(), null, 2);
-  if (format === 'text') return stage.text();
-  if (!stage.dot) throw new UsageError(`stage ${stage.name} is no graph`, 'The format dot is for graph and the passes.');
-  return stage.dot();
+  const write = stage[format];
+  if (write) return write();
+  throw format === 'svg' ? new UsageError(`stage ${stage.name} has no picture`, 'The format svg is for memory.') : new UsageError(`stage ${stage.name} is no graph`, 'The format dot is for graph and the passes.');
+}
+
+async function costs(stages: readonly Stage[], { stage, format }: Options, batch: number): Promise<string> {
+  const { passStats, printStats } = await import('./stats.ts');
+  const stats = passStats(stages, find(stages, stage).name, batch);
+  if (format === 'json') return JSON.stringify({ batch, passes: stats }, null, 2);
+  if (format === 'text') return printStats(stats, batch);
+  throw new UsageError(`--stats has no form ${format}`, 'Its formats are text and json.');
 }
 
 function difference(stages: readonly Stage[], range: string, format: Format): string {

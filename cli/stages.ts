@@ -6,6 +6,8 @@ import { graphToDot } from '../compiler/2-graph/dot.ts';
 import type { Graph, TrainSettings } from '../compiler/2-graph/graph.ts';
 import { graphToJson } from '../compiler/2-graph/json.ts';
 import { printGraph } from '../compiler/2-graph/print.ts';
+import { memoryPlan } from '../compiler/3-passes/memory-plan.ts';
+import { arenaLines, svgPicture, textPicture } from '../compiler/3-passes/memory-picture.ts';
 import { PassError } from '../compiler/3-passes/pass.ts';
 import { printKernels } from '../compiler/4-kernels/kernel.ts';
 import { lower } from '../compiler/4-kernels/lower.ts';
@@ -20,6 +22,7 @@ export interface Stage {
   readonly text: () => string;
   readonly json: () => unknown;
   readonly dot?: () => string;
+  readonly svg?: () => string;
   readonly graph?: Graph;
 }
 
@@ -30,9 +33,12 @@ export interface StageOptions {
   readonly batch: number;
   readonly remat?: boolean;
   readonly settings: TrainSettings;
-  /** What kernels and model are made for. */
-  readonly target: Emitter<unknown>;
+  /** What kernels and model are made for. Without it those stages are named, but cannot be shown. */
+  readonly target?: Emitter<unknown>;
 }
+
+/** The stages that differ between backends. */
+export const MADE_FOR_BACKENDS: readonly string[] = ['kernels', 'model'];
 
 /** All stages of a net. Throws SourceError where the source is wrong. */
 export function stagesOf(program: Program, net: string, options: StageOptions): Stage[] {
@@ -41,12 +47,15 @@ export function stagesOf(program: Program, net: string, options: StageOptions): 
   if (!main) throw new SourceError(program.diagnostics, programTexts(program));
   const stages: Stage[] = [tokens(main.source), syntax(main.ast)];
   const { graph, diagnostics } = passErrorsAs(program, () =>
-    compileNet(program, net, { mode, width, settings, batch, remat, observe: (name, each) => void stages.push(graphStage(name, each)) }),
+    compileNet(program, net, { mode, width, settings, batch, remat, observe: (name, each) => void stages.push(name === 'memory' ? memoryStage(name, each) : graphStage(name, each)) }),
   );
   if (!graph) throw new SourceError(diagnostics, programTexts(program));
-  const input = target.fused ? graph : (stages.find((stage) => stage.name === 'bind')?.graph ?? graph);
+  const input = target?.fused ? graph : (stages.find((stage) => stage.name === 'bind')?.graph ?? graph);
   const kernels = () => lower(input);
-  const model = () => target.emit(input, batch);
+  const model = () => {
+    if (!target) throw new RangeError('a model is made for a backend, and none is given');
+    return target.emit(input, batch);
+  };
   return [
     ...stages,
     { name: 'kernels', text: () => printKernels(kernels()), json: kernels },
@@ -76,6 +85,16 @@ function tokens(source: Parameters<typeof parse>[0]): Stage {
 const syntax = (ast: unknown): Stage => ({ name: 'ast', text: () => printTree(ast), json: () => ast });
 
 const graphStage = (name: string, graph: Graph): Stage => ({ name, graph, text: () => printGraph(graph), json: () => graphToJson(graph), dot: () => graphToDot(graph) });
+
+/** The graph with its places, and then what lies where and when: as comments, so that the text reads back. */
+const memoryStage = (name: string, graph: Graph): Stage => ({
+  ...graphStage(name, graph),
+  text: () => {
+    const plan = memoryPlan(graph);
+    return `${printGraph(graph)}\n${[...arenaLines(plan), '', ...textPicture(plan)].map((line) => `// ${line}`.trimEnd()).join('\n')}\n`;
+  },
+  svg: () => svgPicture(memoryPlan(graph), graph.name),
+});
 
 /** Buffers and steps, one a line. */
 function printModel(program: ModelProgram<unknown>): string {

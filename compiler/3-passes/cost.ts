@@ -65,7 +65,9 @@ export const recomputeCost = (node: Node): number => (isElementwise(node.kind) ?
 export interface Cost {
   readonly nodes: number;
   readonly kernels: number;
-  readonly flops: number;
+  /** Floating-point operations of convolutions and matrix products, and of all else. */
+  readonly contractions: number;
+  readonly elementwise: number;
   /** Read and written by all kernels, each buffer once a kernel. */
   readonly bytes: number;
   /** Of all values that are kept in memory, weights and states included. */
@@ -74,10 +76,14 @@ export interface Cost {
 
 export type Phase = 'forward' | 'backward' | 'update';
 
+export const PHASES: readonly Phase[] = ['forward', 'backward', 'update'];
+
+/** The last phase that a kernel has a part in. */
+export const phaseOf = (members: readonly Node[]): Phase => PHASES.findLast((phase) => members.some((node) => node.tags.phase === phase)) ?? 'forward';
+
 /** The cost of a graph that is bound to a batch, in whole and by phase. Before `fuse` every operation counts as a kernel. */
 export function costOf(graph: Graph): { readonly total: Cost; readonly phases: Readonly<Record<Phase, Cost>> } {
   const kernels = kernelsOf(graph);
-  const phaseOf = (members: readonly Node[]): Phase => members.find((node) => node.tags.phase !== undefined)?.tags.phase ?? 'forward';
   const nodes = new Map(graph.nodes.map((node) => [node.id, node]));
   const of = (chosen: readonly (readonly Node[])[]): Cost => sumUp(graph, nodes, chosen);
   const byPhase = (phase: Phase): Cost => of(kernels.filter((members) => phaseOf(members) === phase));
@@ -109,7 +115,8 @@ function sumUp(graph: Graph, nodes: ReadonlyMap<ValueId, Node>, kernels: readonl
   const named = namedValues(graph);
   // Constants are numbers in the kernels that use them.
   const constants = graph.nodes.filter((node) => node.kind === 'constant').map((node) => node.id);
-  let flops = 0;
+  let contractions = 0;
+  let elementwise = 0;
   let bytes = 0;
   let buffers = 0;
   let count = 0;
@@ -117,11 +124,14 @@ function sumUp(graph: Graph, nodes: ReadonlyMap<ValueId, Node>, kernels: readonl
     count += members.length;
     const inside = new Set([...members.map((node) => node.id), ...constants]);
     const written = outputsOf(members, users, named).reduce((sum, node) => sum + bytesOf(node.type), 0);
-    for (const node of members) flops += flopsOf(node, typeOf);
+    for (const node of members) {
+      if (groupOf(node.kind) === 'contraction') contractions += flopsOf(node, typeOf);
+      else elementwise += flopsOf(node, typeOf);
+    }
     bytes += written + readBytes(members, inside, typeOf);
     buffers += written;
   }
-  return { nodes: count, kernels: kernels.length, flops, bytes, buffers };
+  return { nodes: count, kernels: kernels.length, contractions, elementwise, bytes, buffers };
 }
 
 /**

@@ -26,7 +26,16 @@ export const fuse = ({ remat = false }: FuseOptions = {}): Pass => ({
     inlineProducers(plan);
     return number(plan);
   },
+  verify: verifyKernels,
 });
+
+/** Throws Error unless kernels are numbered in the order of their nodes: with the order of values, no kernel then waits for a later one. */
+export function verifyKernels(graph: Graph): void {
+  graph.nodes.filter((node) => !isLeaf(node.kind)).reduce((last, { id, tags: { kernel } }) => {
+    if (kernel !== last && kernel !== last + 1) throw new Error(`%${id} is in kernel ${kernel}, after one of kernel ${last}`);
+    return kernel;
+  }, -1);
+}
 
 type Group = OpSpec['group'];
 const ROOTS: ReadonlySet<Group> = new Set<Group>(['contraction', 'reduction', 'pooling', 'classifier']);

@@ -26,12 +26,15 @@ export function lifetimesOf(graph: Graph, kernels: readonly (readonly Node[])[] 
 }
 
 /** The most bytes alive at once, while any one kernel runs. */
-export function peakBytes(lifetimes: readonly Lifetime[], kernels: number): number {
+export const peakBytes = (lifetimes: readonly Lifetime[], kernels: number): number => aliveBytes(lifetimes, kernels).reduce((peak, bytes) => Math.max(peak, bytes), 0);
+
+/** The bytes alive while each kernel runs. */
+export function aliveBytes(lifetimes: readonly Lifetime[], kernels: number): number[] {
   const change = new Array<number>(kernels + 2).fill(0);
   for (const { from, to, bytes } of lifetimes) {
     change[from] = (change[from] ?? 0) + bytes;
     change[to + 1] = (change[to + 1] ?? 0) - bytes;
   }
   let alive = 0;
-  return change.reduce((peak, delta) => Math.max(peak, (alive += delta)), 0);
+  return change.slice(0, kernels).map((delta) => (alive += delta));
 }

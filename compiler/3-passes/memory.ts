@@ -3,11 +3,13 @@
 // a kernel loads what it needs at an element before it stores anything there.
 
 import type { Graph, Node, ValueId } from '../2-graph/graph.ts';
-import { isElementwise, isLeaf } from '../2-graph/ops.ts';
-import { sameShape, sameType } from '../2-graph/types.ts';
+import { isLeaf } from '../2-graph/ops.ts';
+import { sameType } from '../2-graph/types.ts';
 import { bytesOf, kernelsOf, usersOf } from './cost.ts';
 import { lifetimesOf, type Lifetime } from './lifetimes.ts';
+import { verifyPlan } from './memory-plan.ts';
 import type { Pass } from './pass.ts';
+import { aligned, staysAtElement, type Arena, type Slot } from './places.ts';
 
 export const memory: Pass = {
   name: 'memory',
@@ -16,30 +18,10 @@ export const memory: Pass = {
     const places = place(graph);
     return { ...graph, nodes: graph.nodes.map((node) => withPlace(node, places.get(node.id))) };
   },
+  verify: verifyPlan,
 };
 
-/** Offsets are multiples of this many bytes, which every device's bindings accept. */
-export const ALIGNMENT = 256;
-const aligned = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
-
-export const ARENAS = ['weight', 'state', 'gradient', 'feed', 'temporary'] as const;
-export type Arena = (typeof ARENAS)[number];
-
-export interface Slot {
-  readonly arena: Arena;
-  readonly offset: number;
-}
-
 const withPlace = (node: Node, slot: Slot | undefined): Node => (slot ? { ...node, tags: { ...node.tags, at: `${slot.arena}+${slot.offset}` } } : node);
-
-/** A node's slot, as its tag says. Throws RangeError on a malformed tag. */
-export function slotOf(node: Node): Slot | undefined {
-  if (node.tags.at === undefined) return undefined;
-  const [name, offset] = node.tags.at.split('+');
-  const arena = ARENAS.find((known) => known === name);
-  if (!arena || !/^\d+$/.test(offset ?? '')) throw new RangeError(`%${node.id} lies at ${node.tags.at}, which is no place`);
-  return { arena, offset: Number(offset) };
-}
 
 function place(graph: Graph): Map<ValueId, Slot> {
   const slots = new Map<ValueId, Slot>();
@@ -89,79 +71,57 @@ function updatesInPlace(graph: Graph, nodes: ReadonlyMap<ValueId, Node>, kernels
   return safe;
 }
 
-/** Runs of free bytes, best fit: the smallest that is large enough, and new bytes at the end where none is. */
+/** Buffers that take each other's place, one after the other: bytes that are in use from one kernel to another. */
+interface Block {
+  readonly values: ValueId[];
+  readonly bytes: number;
+  readonly from: number;
+  to: number;
+  offset: number;
+}
+
+/** The largest blocks first, each into the smallest gap that is large enough between those alive at the same time. */
 function placeTemporaries(lifetimes: readonly Lifetime[], kernels: readonly (readonly Node[])[], slots: Map<ValueId, Slot>): void {
-  const ends = kernels.map((): Lifetime[] => []);
-  const starts = kernels.map((): Lifetime[] => []);
-  for (const life of lifetimes) {
-    ends[life.to]?.push(life);
-    starts[life.from]?.push(life);
+  const placed: Block[] = []; // by offset
+  for (const block of blocksOf(lifetimes, kernels).sort((a, b) => b.bytes - a.bytes || a.from - b.from)) {
+    let end = 0;
+    let least = Infinity;
+    for (const other of placed) {
+      if (other.from > block.to || other.to < block.from) continue;
+      const gap = other.offset - end;
+      if (gap >= block.bytes && gap < least) [block.offset, least] = [end, gap];
+      end = Math.max(end, other.offset + other.bytes);
+    }
+    if (least === Infinity) block.offset = end;
+    const next = placed.findIndex((other) => other.offset > block.offset);
+    placed.splice(next < 0 ? placed.length : next, 0, block);
+    for (const id of block.values) slots.set(id, { arena: 'temporary', offset: block.offset });
   }
-  const heap = createHeap();
+}
+
+/** A result joins the block of an operand that its kernel reads last, where it may take its place; others open blocks. */
+function blocksOf(lifetimes: readonly Lifetime[], kernels: readonly (readonly Node[])[]): Block[] {
+  const starts = kernels.map((): Lifetime[] => []);
+  const ends = kernels.map((): Lifetime[] => []);
+  for (const life of lifetimes) {
+    starts[life.from]?.push(life);
+    if (life.from < life.to) ends[life.to]?.push(life);
+  }
+  const blocks: Block[] = [];
+  const blockOf = new Map<ValueId, Block>();
   kernels.forEach((members, index) => {
     const users = usersOf({ nodes: members });
-    const inKernel = (id: ValueId): readonly Node[] => users.get(id) ?? [];
-    const reusable = (ends[index] ?? []).filter((life) => life.from < index);
-    for (const life of starts[index] ?? []) {
-      const operand = reusable.findIndex((dying) => sameType(dying.node.type, life.node.type) && staysAtElement(dying.node.id, life.node, inKernel));
-      if (operand >= 0) {
-        const [dying] = reusable.splice(operand, 1);
-        const slot = dying && slots.get(dying.node.id);
-        if (slot) slots.set(life.node.id, slot);
-      } else slots.set(life.node.id, { arena: 'temporary', offset: heap.take(aligned(life.bytes)) });
-    }
-    for (const life of [...reusable, ...(ends[index] ?? []).filter((life) => life.from === index)]) {
-      const slot = slots.get(life.node.id);
-      if (slot) heap.give(slot.offset, aligned(life.bytes));
+    const dying = new Set(ends[index]);
+    for (const { node, bytes, from, to } of starts[index] ?? []) {
+      const taken = [...dying].find((operand) => sameType(operand.node.type, node.type) && staysAtElement(operand.node.id, node, (id) => users.get(id) ?? []));
+      const operandBlock = taken && blockOf.get(taken.node.id);
+      const block = operandBlock ?? { values: [], bytes: aligned(bytes), from, to, offset: 0 };
+      if (taken) dying.delete(taken);
+      if (!operandBlock) blocks.push(block);
+      block.values.push(node.id);
+      block.to = to;
+      blockOf.set(node.id, block);
     }
   });
-}
-
-/**
- * Whether a kernel needs a value only at the element of `result` that it computes, so that the result may take the value's place: all that the
- * kernel makes of it is element-wise and of the result's shape. `users` gives a value's readers in the kernel.
- */
-export function staysAtElement(value: ValueId, result: Node, users: (id: ValueId) => readonly Node[]): boolean {
-  const reached = new Set(users(value));
-  for (const node of reached) {
-    if (!isElementwise(node.kind) || !sameShape(node.type.shape, result.type.shape)) return false;
-    for (const user of users(node.id)) reached.add(user);
-  }
-  return true;
-}
-
-function createHeap(): { take(bytes: number): number; give(offset: number, bytes: number): void } {
-  let end = 0;
-  const free: { offset: number; bytes: number }[] = []; // by offset, never touching each other
-  return {
-    take(bytes) {
-      let best = -1;
-      free.forEach((run, i) => {
-        if (run.bytes >= bytes && (best < 0 || run.bytes < (free[best]?.bytes ?? Infinity))) best = i;
-      });
-      const run = free[best];
-      if (!run) {
-        const last = free.at(-1);
-        const grown = last && last.offset + last.bytes === end ? free.pop() : undefined; // a free run at the end grows
-        const offset = grown?.offset ?? end;
-        end = offset + bytes;
-        return offset;
-      }
-      const { offset } = run;
-      if (run.bytes === bytes) free.splice(best, 1);
-      else free[best] = { offset: offset + bytes, bytes: run.bytes - bytes };
-      return offset;
-    },
-    give(offset, bytes) {
-      const next = free.findIndex((run) => run.offset > offset);
-      const at = next < 0 ? free.length : next;
-      const before = free[at - 1];
-      const after = free[at];
-      const joinsBefore = before !== undefined && before.offset + before.bytes === offset;
-      const joinsAfter = after !== undefined && offset + bytes === after.offset;
-      const start = joinsBefore ? before.offset : offset;
-      const length = bytes + (joinsBefore ? before.bytes : 0) + (joinsAfter ? after.bytes : 0);
-      free.splice(joinsBefore ? at - 1 : at, (joinsBefore ? 1 : 0) + (joinsAfter ? 1 : 0), { offset: start, bytes: length });
-    },
-  };
+  return blocks;
 }

@@ -3,6 +3,7 @@
 import type { Graph, Node, ValueId } from '../2-graph/graph.ts';
 import { isLeaf } from '../2-graph/ops.ts';
 import { kernelsOf } from './cost.ts';
+import { verifyKernels } from './fuse.ts';
 import { lifetimesOf, peakBytes } from './lifetimes.ts';
 import type { Pass } from './pass.ts';
 import { createQueue } from './queue.ts';
@@ -18,6 +19,7 @@ export const schedule: Pass = {
     const best = peak(ordered) < peak(kernels) ? ordered : kernels;
     return { ...graph, nodes: [...graph.nodes.filter((node) => isLeaf(node.kind)), ...best.flatMap(renumber)] };
   },
+  verify: verifyKernels,
 };
 
 const renumber = (members: readonly Node[], kernel: number): Node[] => members.map((node) => ({ ...node, tags: { ...node.tags, kernel } }));

@@ -153,8 +153,9 @@ describe('ir', () => {
   test.each(['graph', ...PASSES.map(({ name }) => name)])('%s reads back from text and JSON', async (stage) => {
     const [text, json, dot] = await Promise.all(['text', 'json', 'dot'].map((format) => ir('--stage', stage, '--format', format)));
     const graph = parseGraph(text?.stdout ?? '');
-    expect(printGraph(graph)).toBe(text?.stdout);
-    expect(printGraph(graphFromJson(JSON.parse(json?.stdout ?? '')))).toBe(text?.stdout);
+    const lines = (text?.stdout ?? '').replace(/\n(\/\/.*\n)*$/, '').trimEnd(); // comments follow the memory plan
+    expect(printGraph(graph).trimEnd()).toBe(lines);
+    expect(printGraph(graphFromJson(JSON.parse(json?.stdout ?? ''))).trimEnd()).toBe(lines);
     expect(dot?.stdout).toMatch(/^digraph/);
   });
 
