@@ -6,6 +6,7 @@ import type { Diagnostic, Loc, Span } from '../diagnostics.ts';
 import type {
   Arg, Arm, Binary, Call, Cell, Comment, Expr, File, Ident, Import, Item, Let, Name, Net, NumberLiteral, Stage, Stepping, StepRoute, Train, Value,
 } from './ast.ts';
+import type { Report } from './recovery.ts';
 import { BadNumber, endOf, is, Shared, Zigzag } from './tokens.ts';
 
 /** The longest chain of operations, or the deepest nest of them. Later stages may recurse so deep. */
@@ -24,8 +25,17 @@ const startOf = (cst: CstNode): number => cst.location?.startOffset ?? 0;
 const spanOf = (cst: CstNode): Span => ({ start: startOf(cst), end: (cst.location?.endOffset ?? startOf(cst) - 1) + 1 });
 const inOrder = (parts: CstNode[]): CstNode[] => parts.sort((a, b) => startOf(a) - startOf(b));
 
+/** What the tree is made from: the nodes, what went wrong, the comments, the length of the text. */
+export interface Parts extends Report {
+  readonly cst: CstNode;
+  readonly comments: readonly IToken[];
+  readonly length: number;
+}
+
 /** The tree of a file. `place` turns spans into places; `report` is given what only shows here: wrong numbers, endless chains, misplaced imports. */
-export function toAst(cst: CstNode, comments: readonly IToken[], length: number, place: (span: Span) => Loc, report: (diagnostic: Diagnostic) => void): File {
+export function toAst({ cst, faults, lost, comments, length }: Parts, place: (span: Span) => Loc, report: (diagnostic: Diagnostic) => void): File {
+  /** An expression that ends where an error begins may lack its rest. */
+  const cutOff = new Set(faults.flatMap(({ previous }) => (previous === undefined ? [] : [endOf(previous)])));
   const locOf = (part: CstNode): Loc => place(spanOf(part));
   const at = (part: IToken): Loc => place({ start: part.startOffset, end: endOf(part) });
   const between = (start: number, end: number): Loc => place({ start, end });
@@ -56,7 +66,7 @@ export function toAst(cst: CstNode, comments: readonly IToken[], length: number,
   };
 
   const expr = (cst: CstNode | undefined, end: number): Expr => {
-    if (cst === undefined) return hole(end);
+    if (cst === undefined || cutOff.has(spanOf(cst).end)) return hole(end);
     const parts = nodes(cst, 'operand');
     const [first] = parts;
     if (first === undefined) return hole(end);
@@ -196,14 +206,12 @@ export function toAst(cst: CstNode, comments: readonly IToken[], length: number,
       const empty: Call = { kind: 'call', callee: ident(undefined, loc.span.end), args: [], loc: between(loc.span.end, loc.span.end) };
       return { kind: 'layer', name, value: callee === undefined || args === undefined ? empty : call(callee, args), loc };
     },
-    cell: (cst, name, loc): Cell => ({
-      kind: 'cell',
-      name,
-      params: nodes(cst, 'params').flatMap((params) => idents(tokens(params, 'Word'))),
-      body: nodes(cst, 'let').map(lets),
-      result: expr(node(cst, 'expr'), loc.span.end),
-      loc,
-    }),
+    cell: (cst, name, loc): Cell => {
+      const params = node(cst, 'params');
+      // Without its parameters nothing can be said of a body.
+      if (params === undefined) return { kind: 'cell', name, params: [], body: [], result: hole(loc.span.end), loc };
+      return { kind: 'cell', name, params: idents(tokens(params, 'Word')), body: nodes(cst, 'let').map(lets), result: expr(node(cst, 'expr'), loc.span.end), loc };
+    },
     streams: (cst, cell, loc) => ({
       kind: 'streams',
       names: namesOf(cst),
@@ -242,7 +250,17 @@ export function toAst(cst: CstNode, comments: readonly IToken[], length: number,
     const [part, make] = [node(cst, rule), items[rule]];
     return part === undefined || make === undefined ? [] : [make(part, ident(token(part, 'Word'), startOf(part)), locOf(part))];
   };
-  const net = (cst: CstNode): Net => ({ name: ident(token(cst, 'Word'), spanOf(cst).end), items: nodes(cst, 'item').flatMap(item), loc: locOf(cst) });
+  /** The items, and holes for names that went with what was skipped, so that their uses are no errors. */
+  const itemsOf = (cst: CstNode): Item[] => {
+    const items = nodes(cst, 'item').flatMap(item);
+    const { start, end } = spanOf(cst);
+    const inside = lost.filter((word) => word.startOffset >= start && word.startOffset < end);
+    if (inside.length === 0) return items;
+    const known = new Set(items.flatMap(definedBy));
+    const holes = inside.filter(({ image }) => !known.has(image) && known.add(image)).map((word): Let => ({ kind: 'let', names: [ident(word, 0)], value: hole(endOf(word)), keyword: true, loc: at(word) }));
+    return [...items, ...holes].sort((a, b) => a.loc.span.start - b.loc.span.start);
+  };
+  const net = (cst: CstNode): Net => ({ name: ident(token(cst, 'Word'), spanOf(cst).end), items: itemsOf(cst), loc: locOf(cst) });
   const imported = (cst: CstNode): Import[] => tokens(cst, 'String').map((path) => ({ path: unquoted(path), loc: locOf(cst) }));
 
   const nets = nodes(cst, 'net');
@@ -257,6 +275,13 @@ export function toAst(cst: CstNode, comments: readonly IToken[], length: number,
     comments: comments.map((comment): Comment => ({ text: comment.image.trimEnd(), loc: at(comment) })),
     loc: between(0, length),
   };
+}
+
+/** The names that an item defines in its net. */
+function definedBy(item: Item): string[] {
+  if (item.kind === 'output' && item.value === undefined) return [];
+  if ('names' in item) return item.names.map(({ name }) => name);
+  return 'name' in item ? [item.name.name] : [];
 }
 
 const CROSS_FORMS = [['Swap', 'swap'], ['Concat', 'concat'], ['Add', 'add'], ['Mean', 'mean']] as const;

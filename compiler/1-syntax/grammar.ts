@@ -44,7 +44,7 @@ export class ZigZagParser extends RecoveringParser {
     this.CONSUME(Net);
     this.need(Word, () => this.CONSUME(Word), LBrace);
     this.need(LBrace, () => this.CONSUME(LBrace), ...ITEMS);
-    do this.MANY(() => this.attempt(() => this.SUBRULE(this.item)));
+    do this.MANY(() => this.attempt(() => this.SUBRULE(this.item), STARTERS, true));
     while (this.junk(ITEM, NETS));
     this.CONSUME(RBrace);
   });
@@ -71,7 +71,7 @@ export class ZigZagParser extends RecoveringParser {
     this.attempt(() => {
       this.need(Colon, () => this.CONSUME(Colon), LSquare);
       this.SUBRULE(this.shape);
-    });
+    }, STARTERS, true);
   });
 
   private readonly shape: Rule = this.RULE('shape', () => {
@@ -131,7 +131,7 @@ export class ZigZagParser extends RecoveringParser {
   private readonly params: Rule = this.RULE('params', () => {
     this.CONSUME(LParen);
     this.CONSUME(Word);
-    this.CONSUME(Comma);
+    this.need(Comma, () => this.CONSUME(Comma), Word);
     this.AT_LEAST_ONE_SEP({ SEP: Comma, DEF: () => this.CONSUME2(Word) });
     this.CONSUME(RParen);
   });

@@ -101,7 +101,7 @@ export function parse(source: Source): ParseResult {
   }
   const follows = parsed.faults.length > 0 ? lexicalMistakes(lexed) : () => false;
   for (const fault of parsed.faults) if (!follows(fault)) reportFault(fault, tokens, source, place, report);
-  const file = toAst(parsed.cst, lexed.comments, source.text.length, place, (d) => {
+  const file = toAst({ ...parsed, comments: lexed.comments, length: source.text.length }, place, (d) => {
     if (found.length < MAX_FAULTS) found.push(d);
   });
   found.sort((a, b) => a.loc.span.start - b.loc.span.start);

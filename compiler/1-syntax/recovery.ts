@@ -19,6 +19,8 @@ export interface Fault {
 export interface Report {
   readonly faults: readonly Fault[];
   readonly misspelt: readonly Misspelling[];
+  /** The first words of what was skipped between statements, or with the keyword that began one: they may have been meant as names. */
+  readonly lost: readonly IToken[];
 }
 
 /** After so many errors the rest of a file is not read. */
@@ -96,6 +98,7 @@ const messages: IParserErrorMessageProvider = {
 export class RecoveringParser extends CstParser {
   private faults: Fault[] = [];
   private misspelt: Misspelling[] = [];
+  private lost: IToken[] = [];
   /** Where the last recovery stopped: an error at that very token follows from the one before. */
   private resumed: IToken | undefined;
   /** The last token of the last expression: more of it could follow. */
@@ -107,20 +110,22 @@ export class RecoveringParser extends CstParser {
 
   /** What was found since the last report. */
   protected report(): Report {
-    const { faults, misspelt } = this;
-    [this.faults, this.misspelt, this.resumed, this.exprEnd] = [[], [], undefined, undefined];
-    return { faults, misspelt };
+    const { faults, misspelt, lost } = this;
+    [this.faults, this.misspelt, this.lost, this.resumed, this.exprEnd] = [[], [], [], undefined, undefined];
+    return { faults, misspelt, lost };
   }
 
-  /** Parses a part; after an error in it, skips to where a statement begins. */
-  protected attempt(part: () => unknown, stops: ReadonlySet<TokenType> = STARTERS): void {
+  /** Parses a part; after an error in it, skips to where a statement begins. `whole`: the part is a statement, which then is lost with its names. */
+  protected attempt(part: () => unknown, stops: ReadonlySet<TokenType> = STARTERS, whole = false): void {
+    const start = this.LA(1);
     try {
       part();
     } catch (error) {
       if (!(error instanceof Error) || !isRecognitionException(error)) throw error;
       const { token, previousToken } = error as MismatchedTokenException;
       this.fault(error.message, token, previousToken);
-      this.skip(stops);
+      for (let back = 0; whole && this.LA(back) !== start && !isEnd(this.LA(back)); back--) if (is(this.LA(back), Word)) this.lost.push(this.LA(back));
+      this.skip(stops, whole);
     }
   }
 
@@ -151,8 +156,9 @@ export class RecoveringParser extends CstParser {
     const inFile = outer === NETS && expected.startsWith("'net'");
     if (isEnd(next) || (!inFile && (next.tokenType === RBrace || outer.has(next.tokenType)))) return false;
     this.fault(this.LA(0) === this.exprEnd && !expected.startsWith('an operator') ? `an operator, '->', ${expected}` : expected, next, this.LA(0));
+    if (is(next, Word)) this.lost.push(next);
     if (next.tokenType !== LBrace) this.SKIP_TOKEN();
-    this.skip(inFile ? NETS : STARTERS);
+    this.skip(inFile ? NETS : STARTERS, !inFile);
     return true;
   }
 
@@ -174,11 +180,12 @@ export class RecoveringParser extends CstParser {
   }
 
   /** Skips to a token of one of these types or the brace that closes the block, over blocks in braces. A net stops it anywhere. */
-  private skip(stops: ReadonlySet<TokenType>): void {
+  private skip(stops: ReadonlySet<TokenType>, whole: boolean): void {
     const last = this.faults.length >= MAX_FAULTS;
     let depth = 0;
     for (let next = this.LA(1); !isEnd(next); next = this.LA(1)) {
       if (!last && (next.tokenType === Net || (depth === 0 && (stops.has(next.tokenType) || (next.tokenType === RBrace && stops !== NETS))))) break;
+      if (whole && is(next, Word) && [Equal, Colon, Comma, Of, From].some((after) => is(this.LA(2), after))) this.lost.push(next);
       if (next.tokenType === LBrace) depth++;
       if (next.tokenType === RBrace) depth = Math.max(0, depth - 1);
       this.SKIP_TOKEN();

@@ -83,7 +83,7 @@ export function assignRoles(tokens: readonly IToken[]): Misspelling[] {
     const { nesting } = top();
     const type = RESERVED.get(text(i));
     const free = ended(i) && nesting === 0;
-    if (type !== undefined && type !== Net && type !== Import && (free || fitsOnly(type, i))) return type;
+    if (type !== undefined && type !== Net && type !== Import && (free || (ended(i) && fits(type, i)) || fitsOnly(type, i))) return type;
     if (type === undefined && startsLet(i)) return LetName;
     if (!free || type !== undefined) return undefined;
     return correct(i, ...[...RESERVED.values()].filter((candidate) => candidate !== Net && candidate !== Import && fits(candidate, i)));

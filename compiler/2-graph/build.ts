@@ -60,7 +60,7 @@ export function checkProgram(program: Program): Diagnostic[] {
   const found = built.flatMap(({ net, diagnostics }) => diagnostics.filter(({ code }) => code !== 'ZZ2105' || !used.has(net)));
   const none = main.ast.nets.length === 0 && !broken ? [noNet(program)] : [];
   // Where the syntax is broken, what is missing may have been swallowed by the recovery: only errors that stand by themselves remain.
-  const kept = broken ? found.filter(({ severity, code }) => severity === 'error' && code !== 'ZZ2014' && code !== 'ZZ2015') : found;
+  const kept = broken ? found.filter(({ severity, code }) => severity === 'error' && !['ZZ2014', 'ZZ2015', 'ZZ4010'].includes(code)) : found;
   return sorted(program, unique([...program.diagnostics, ...none, ...kept]));
 }
 

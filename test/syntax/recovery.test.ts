@@ -128,12 +128,27 @@ describe('what is left after errors', () => {
       { kind: 'let', names: [{ name: 'y' }], value: { name: 'x' } },
       { kind: 'layer', name: { name: 'g' }, value: { callee: { name: '' } } },
       { kind: 'cell', params: [{ name: 'x' }, { name: 'h' }], body: [{ names: [{ name: 'b' }], value: hole }], result: hole },
-      { kind: 'streams', steps: [{ kind: 'step' }, { kind: 'step', value: { name: 'v' } }] },
+      { kind: 'streams', steps: [{ kind: 'step' }, { kind: 'step', value: hole }] },
       { kind: 'twin', names: [{ name: 'M' }] },
       { kind: 'output', name: { name: 'o' }, value: hole },
       { kind: 'loss', value: hole },
       { kind: 'train' },
     ]);
+  });
+
+  it.each([
+    ['net A { image: [3]  x = image }', ['image', 'x']],
+    ['net A { x = a  logits concat(a, x)  output logits }', ['x', 'logits', 'a', 'logits']],
+    ['net A { streams L, R of of C { step a: straight }  y = L + R }', ['L', 'R', 'of', 'a', 'y']],
+    ['net A { x = a b  y = x }', ['x', 'b', 'y']],
+  ])('what was skipped may have defined a name: %s', (text, names) => {
+    const { file: { nets: [net] }, diagnostics } = parse({ file: 't.zz', text });
+    expect(diagnostics).toHaveLength(1);
+    expect(net?.items.flatMap((item) => ('names' in item ? item.names : 'name' in item ? [item.name] : [])).map(({ name }) => name)).toEqual(names);
+  });
+
+  it('takes no value from a statement whose rest is in error', () => {
+    expect(parse({ file: 't.zz', text: 'net A { x = a -> f b }' }).file.nets[0]?.items[0]).toMatchObject({ value: { kind: 'name', name: '' } });
   });
 
   it('reads the next net', () => {

@@ -54,7 +54,9 @@ function runBody(c: Context, { cell, scope, library }: CellInScope, args: readon
 /** Reports what is wrong with a cell whatever it is given, and names that it defines in vain. */
 export function checkCell(c: Context, found: CellInScope): boolean {
   const { cell } = found;
-  let sound = true;
+  // What the parser could not read has been reported.
+  const holes = [cell.result, ...cell.body.map(({ value }) => value)].filter((part) => part.kind === 'name' && isHole(part.name));
+  let sound = holes.length === 0 && cell.params.length >= 2;
   const report: Context['report'] = (each) => {
     sound &&= !hasErrors([each]);
     c.report(each);
