@@ -43,7 +43,7 @@ describe('parsing anything', () => {
       expect(formatFile(again.file, { file: 'f.zz', text: once })).toBe(once);
     }
     // Some mutations leave a text valid: they test the formatter too.
-    expect(clean).toBeGreaterThan(100);
+    expect(clean).toBeGreaterThan(50);
     expect(slowest).toBeLessThan(2000);
   });
 
