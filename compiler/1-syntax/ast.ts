@@ -1,4 +1,5 @@
 // The syntax tree of a .zz file, as the grammar of the language reference has it. Every node carries its place.
+// Where a syntax error left something out, a name is the empty string: a hole, which has been reported already.
 
 import type { Loc } from '../diagnostics.ts';
 
