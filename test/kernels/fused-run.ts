@@ -6,7 +6,11 @@ import { namedValues } from '../../compiler/3-passes/cost.ts';
 import { optimise } from '../../compiler/3-passes/pipeline.ts';
 import { evaluate } from '../../compiler/4-kernels/evaluate.ts';
 import type { FusedKernel } from '../../compiler/4-kernels/fused.ts';
+import { use } from '../../compiler/4-kernels/indexing.ts';
+import type { Buffer, Kernel } from '../../compiler/4-kernels/kernel.ts';
 import { lowerFused } from '../../compiler/4-kernels/lower-fused.ts';
+import { flatten } from '../../compiler/4-kernels/rule.ts';
+import { separate } from '../../compiler/4-kernels/separate.ts';
 import { relativeError } from './cases.ts';
 import { interpretFused } from './interpret-fused.ts';
 import type { Memory } from './interpret-fused.ts';
@@ -47,6 +51,26 @@ export function runFused(graph: Graph, feeds: Feeds, kernels: readonly FusedKern
   return new Map([...namedValues(graph)].map((id) => [id, memoryOf(id)]));
 }
 
+/** The results of the kernels of one result each that they come apart into. */
+export function runSeparate(graph: Graph, feeds: Feeds): Map<ValueId, Memory> {
+  const memories = new Map<ValueId, Memory>([...feeds].map(([id, values]) => [id, Float32Array.from(values)]));
+  const memoryOf = ({ id, shape }: Buffer): Memory => {
+    const memory = memories.get(id) ?? new Float32Array(elementCount(shape)).fill(NaN);
+    memories.set(id, memory);
+    return memory;
+  };
+  interpretFused(lowerFused(graph).flatMap(separate).map(asFused), memoryOf);
+  return new Map([...namedValues(graph)].flatMap((id) => [...memories].filter(([key]) => key === id)));
+}
+
+const asFused = ({ output, indices, body, ...kernel }: Kernel): FusedKernel => ({
+  ...kernel,
+  outputs: [output],
+  scratch: [],
+  scalars: [],
+  stages: [[{ indices, lets: [], stores: [{ output, value: body, index: flatten(indices.map(use), indices.map(({ extent }) => extent)) }] }]],
+});
+
 /** The passes that need a batch, on a graph that is bound already. */
 export const fused = (graph: Graph): Graph => optimise(withViews(graph), { batch: 1 });
 
@@ -60,8 +84,8 @@ const withViews = (graph: Graph): Graph => ({
  * Each result with its error: what the kernels of the fused graph give against what the evaluator gives for the graph as it is, in f32 as well; less what f32 alone
  * costs the evaluator against f64, which is more than 1e-5 where norms of few numbers follow each other.
  */
-export function errorsOf(graph: Graph, feeds: Feeds, optimised: Graph = fused(graph)): { what: string; error: number }[] {
-  const found = runFused(optimised, feeds);
+export function errorsOf(graph: Graph, feeds: Feeds, optimised: Graph = fused(graph), runs = [runFused, runSeparate]): { what: string; error: number }[] {
+  const found = runs.map((run) => run(optimised, feeds));
   const pairs = [
     ...graph.outputs.map(({ value }, i) => ({ what: `output ${value}`, id: value, now: optimised.outputs[i]?.value })),
     { what: 'loss', id: graph.loss, now: optimised.loss },
@@ -73,10 +97,10 @@ export function errorsOf(graph: Graph, feeds: Feeds, optimised: Graph = fused(gr
   const wanted = pairs.map(({ id }) => id);
   const expected = evaluate(graph, feeds, { precision: 'f32', wanted });
   const exact = evaluate(graph, feeds, { precision: 'f64', wanted });
-  return pairs.map(({ what, id, now }) => {
+  return pairs.flatMap(({ what, id, now }) => found.map((results) => ({ what, id, now, results }))).map(({ what, id, now, results }) => {
     const values = expected.get(id) ?? [];
     const constant = constants.get(now);
-    const actual = constant === undefined ? (leaves.get(now) ?? found.get(now) ?? []) : Array.from(values, () => constant);
+    const actual = constant === undefined ? (leaves.get(now) ?? results.get(now) ?? []) : Array.from(values, () => constant);
     return { what, error: relativeError(actual, values) - relativeError(values, exact.get(id) ?? []) };
   });
 }

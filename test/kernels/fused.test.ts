@@ -8,7 +8,9 @@ import { autodiff } from '../../compiler/3-passes/autodiff.ts';
 import { optimizer } from '../../compiler/3-passes/optimizer.ts';
 import { simplify } from '../../compiler/3-passes/simplify.ts';
 import type { FusedKernel } from '../../compiler/4-kernels/fused.ts';
+import type { Kernel } from '../../compiler/4-kernels/kernel.ts';
 import { lowerFused } from '../../compiler/4-kernels/lower-fused.ts';
+import { separate } from '../../compiler/4-kernels/separate.ts';
 import { EXAMPLES, exampleGraph, exampleValues } from '../gradients/examples.ts';
 import { draws, feedLeaf, graphOf } from './cases.ts';
 import type { Feeds } from './cases.ts';
@@ -115,6 +117,43 @@ describe('the forms of a kernel', () => {
     });
     expect(JSON.stringify(kernels).length).toBeLessThan(40_000);
     expect(error).toBeLessThan(1e-6);
+  });
+});
+
+describe('kernels of one result each', () => {
+  const sums = (kernels: readonly Kernel[]): number => kernels.filter(({ kind }) => kind === 'contraction').length;
+
+  test('what several results need of a contraction is stored first; it is never computed twice', () => {
+    const { kernels } = check((b, leaf) => {
+      const conv = b.add('conv2d', [leaf('x', 2, 4, 4, 3), leaf('f', 3, 3, 3, 4)], WINDOW);
+      const [x, y] = [b.add('tanh', [conv], {}), b.add('abs', [conv], {})];
+      return [x, y, b.add('maxpool', [y], { k: 2 })];
+    });
+    expect(kernels).toHaveLength(1);
+    const [fusedKernel] = kernels;
+    const apart = fusedKernel ? separate(fusedKernel) : [];
+    expect(apart.map((kernel) => kernel.kind)).toEqual(['contraction', 'map', 'map', 'reduce']);
+    expect(apart.at(-1)?.params.map(({ id }) => id)).toEqual([apart[1]?.output.id]);
+  });
+
+  test('a convolution with one activation is one kernel, and so is one of which another value is stored', () => {
+    const { kernels } = check((b, leaf) => {
+      const conv = b.add('conv2d', [leaf('x', 2, 4, 4, 3), leaf('f', 3, 3, 3, 4)], WINDOW);
+      return [b.add('elu', [conv], { alpha: 1 })];
+    });
+    expect(kernels.flatMap(separate)).toHaveLength(1);
+    const both = check((b, leaf) => {
+      const conv = b.add('conv2d', [leaf('x', 2, 4, 4, 3), leaf('f', 3, 3, 3, 4)], WINDOW);
+      return [b.add('elu', [conv], { alpha: 1 }), conv];
+    });
+    expect(both.kernels.flatMap(separate).map((kernel) => kernel.params.length)).toEqual([2, 1]);
+  });
+
+  test('every example net has a kernel for each of its contractions, and no more', () => {
+    for (const example of EXAMPLES) {
+      const graph = fused(simplify.run(optimizer.run(autodiff.run(exampleGraph(example, 0.1, 2)))));
+      for (const kernel of lowerFused(graph)) expect(sums(separate(kernel)), kernel.name).toBeLessThanOrEqual(kernel.kind === 'contraction' ? 2 : 0);
+    }
   });
 });
 
