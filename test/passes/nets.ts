@@ -14,9 +14,11 @@ import { evaluate } from '../../compiler/4-kernels/evaluate.ts';
 import { concreteShape, elementCount } from '../../compiler/2-graph/types.ts';
 import { uniforms } from '../../runtime/random.ts';
 
-/** A net's training graph before optimisation, bound to a batch. */
-export function trainingGraph(source: string, { batch, width = 1 }: { batch: number; width?: number }): Graph {
-  const { graph, diagnostics } = buildNet(loadProgram('net.zz', memoryReader({ 'net.zz': source })), undefined, { mode: 'train', width });
+/** The graph of a file's net before optimisation, bound to a batch. */
+export function trainingGraph(source: string, { batch, width = 1, mode = 'train' }: { batch: number; width?: number; mode?: Graph['mode'] }): Graph {
+  const program = loadProgram('net.zz', memoryReader({ 'net.zz': source }));
+  const main = program.main?.ast.nets.find((net) => net.items.some((item) => item.kind === 'loss'));
+  const { graph, diagnostics } = buildNet(program, main?.name.name, { mode, width });
   if (!graph) throw new Error(diagnostics.map((each) => each.message).join('\n'));
   return bindBatch(run(graph, unroll, autodiff, optimizer), batch);
 }
@@ -34,9 +36,11 @@ export const run = (graph: Graph, ...passes: readonly Pass[]): Graph =>
 export function randomFeeds(graph: Graph, seed = 1): Map<ValueId, Float32Array> {
   const random = uniforms(seed);
   const feeds = new Map<ValueId, Float32Array>();
+  const scored = graph.nodes.find((node) => node.kind === 'softmax_cross_entropy')?.inputs[0];
+  const classes = Number(graph.nodes.find((node) => node.id === scored)?.type.shape.at(-1) ?? 10);
   for (const node of graph.nodes) {
     const count = elementCount(concreteShape(node.type.shape));
-    if (node.kind === 'labels') feeds.set(node.id, Float32Array.from({ length: count }, () => Math.floor(random() * 10)));
+    if (node.kind === 'labels') feeds.set(node.id, Float32Array.from({ length: count }, () => Math.floor(random() * classes)));
     else if (node.kind === 'scalar') feeds.set(node.id, Float32Array.of(node.attrs.name === 'step' ? 3 : 10));
     else if (node.kind === 'random') feeds.set(node.id, Float32Array.from({ length: count }, random));
     else if (node.kind === 'state') feeds.set(node.id, Float32Array.from({ length: count }, () => 0.01 * random()));
@@ -55,18 +59,30 @@ const results = (graph: Graph): ValueId[] => [
   ...graph.updates.map((update) => update.value),
 ];
 
-/** Both graphs give the same numbers from the same random feeds, within 1e-5 of the largest of each result. */
-export function expectSameMeaning(before: Graph, after: Graph, seed = 1): void {
-  const feeds = randomFeeds(before, seed);
-  const [ids, otherIds] = [results(before), results(after)];
-  expect(otherIds.length).toBe(ids.length);
-  const old = evaluate(before, feeds, { precision: 'f32', wanted: ids });
-  const now = evaluate(after, feeds, { precision: 'f32', wanted: otherIds });
-  ids.forEach((id, i) => {
-    const [a, b] = [old.get(id) ?? [], now.get(otherIds[i] ?? '') ?? []];
+export type Precision = 'f32' | 'f64';
+export type Results = readonly { readonly id: ValueId; readonly data: ArrayLike<number> }[];
+
+/** What a graph gives from the random feeds of a graph with the same leaves. */
+export function resultsOf(graph: Graph, feeds = randomFeeds(graph), precision: Precision = 'f32'): Results {
+  const wanted = results(graph);
+  const values = evaluate(graph, feeds, { precision, wanted });
+  return wanted.map((id) => ({ id, data: values.get(id) ?? [] }));
+}
+
+/** The same numbers, within 1e-5 of the largest of each result. */
+export function expectSameResults(before: Results, after: Results): void {
+  expect(after.length).toBe(before.length);
+  before.forEach(({ id, data: a }, i) => {
+    const { id: other, data: b } = after[i] ?? { id: '', data: [] };
     expect(b.length).toBe(a.length);
     const scale = Array.from(a).reduce((most, x) => Math.max(most, Math.abs(x)), 1e-6);
     const error = Array.from(a).reduce((worst, x, j) => Math.max(worst, Math.abs(x - (b[j] ?? NaN))), 0) / scale;
-    expect(error, `%${id} against %${otherIds[i]}`).toBeLessThan(1e-5);
+    expect(error, `%${id} against %${other}`).toBeLessThan(1e-5);
   });
+}
+
+/** Both graphs give the same numbers from the same random feeds. */
+export function expectSameMeaning(before: Graph, after: Graph, seed = 1): void {
+  const feeds = randomFeeds(before, seed);
+  expectSameResults(resultsOf(before, feeds), resultsOf(after, feeds));
 }
