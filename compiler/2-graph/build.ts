@@ -12,7 +12,7 @@ import { outerIds, reachable } from './build/liveness.ts';
 import { buildItems, LANGUAGE } from './build/nets.ts';
 import { readSettings } from './build/settings.ts';
 import { unusedNames } from './build/unused.ts';
-import { lastLayers, narrowed } from './build/width.ts';
+import { lastLayers, narrowed, paced } from './build/width.ts';
 import type { Graph, Node, ValueId } from './graph.ts';
 import { isLeaf } from './ops.ts';
 import type { Program } from './imports.ts';
@@ -23,7 +23,7 @@ export { applySetting, DEFAULT_SETTINGS, OPTIMIZERS, readSettings, SCHEDULES, SE
 
 export interface BuildOptions {
   readonly mode: 'train' | 'evaluate';
-  /** Scales every channel and unit count but those of the last layers. */
+  /** Scales every channel and unit count but those of the last layers, and with them deviations and Adam's learning rate. */
   readonly width?: number;
 }
 
@@ -47,7 +47,8 @@ export function buildNet(program: Program, name: string | undefined, options: Bu
   const full = assemble(chosen, main.library, options.mode);
   if (width === 1 || !full.graph) return full;
   const last = lastLayers(full.graph, full.scaled);
-  return assemble(chosen, main.library, options.mode, (call, channels) => (last.has(call) ? channels : narrowed(channels, width)));
+  const narrow = assemble(chosen, main.library, options.mode, (call, channels) => (last.has(call) ? channels : narrowed(channels, width)));
+  return narrow.graph ? { ...narrow, graph: paced(narrow.graph, full.graph, width) } : narrow;
 }
 
 /** All that is wrong, doubtful or worth a note in a program, in the order of its files. */
