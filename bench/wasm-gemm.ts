@@ -76,20 +76,24 @@ const bare: Measured = { name: 'bare loop', operations: TURNS * SUMS * 8, best: 
 const measured = works.map(({ name, operations }): Measured => ({ name, operations, best: new Map() }));
 const keep = ({ best }: Measured, threads: number, ms: number): unknown => best.set(threads, Math.min(ms, best.get(threads) ?? Infinity));
 
-for (const threads of threadCounts) {
-  const loop = await open(threads, bareLoop());
-  for (const [i, { graph }] of works.entries()) {
-    const session = await open(threads, emitWasm(graph, { relaxed }, 1));
-    await time(session);
-    for (let round = 0; round < rounds; round++) {
-      // Turn by turn, so that both meet the same clock and the same neighbours.
-      keep(bare, threads, await time(loop));
-      keep(measured[i] as Measured, threads, await time(session));
+const loops = new Map<number, Session>();
+for (const threads of threadCounts) loops.set(threads, await open(threads, bareLoop()));
+for (const [i, { graph }] of works.entries()) {
+  const program = emitWasm(graph, { relaxed }, 1);
+  const sessions = new Map<number, Session>();
+  for (const threads of threadCounts) sessions.set(threads, await open(threads, program));
+  // Turn by turn, so that all meet the same clock and the same neighbours; the first round warms up.
+  for (let round = 0; round <= rounds; round++) {
+    for (const threads of threadCounts) {
+      const [loop, own] = [await time(loops.get(threads) as Session), await time(sessions.get(threads) as Session)];
+      if (round === 0) continue;
+      keep(bare, threads, loop);
+      keep(measured[i] as Measured, threads, own);
     }
-    await session.dispose();
   }
-  await loop.dispose();
+  for (const session of sessions.values()) await session.dispose();
 }
+for (const loop of loops.values()) await loop.dispose();
 
 const gflops = ({ operations, best }: Measured, threads: number): number => operations / (best.get(threads) ?? NaN) / 1e6;
 /** Every thread of the bare loop does the whole count. */
