@@ -8,6 +8,7 @@ import { diagnosticJson, errorIndex, ROOT } from './errors.ts';
 import { commandHelp } from './help.ts';
 import { code, regionNames, table, withRegions } from './markdown.ts';
 import { supportMatrix, withoutGradient } from './matrix.ts';
+import { costTable, kernelLists } from './optimiser.ts';
 import { functionTables, opTables, optimizerTable, passTable, settingTable, viewTable } from './tables.ts';
 
 const TAGS: { readonly [N in keyof Tags]-?: string } = {
@@ -35,6 +36,8 @@ const REGIONS: Readonly<Record<string, () => string | Promise<string>>> = {
   tags: () => table(['tag', 'what it says'], Object.entries(TAGS).map(([name, what]) => [code(name), what])),
   support: supportMatrix,
   'no-gradient': withoutGradient,
+  'optimiser-costs': costTable,
+  'optimiser-kernels': kernelLists,
 };
 
 export const DOCS = join(ROOT, 'docs');
