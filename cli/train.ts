@@ -122,7 +122,9 @@ const dashed = (key: string): string => key.replace(/[A-Z]/g, (letter) => `-${le
 
 async function trainTo(started: Started, options: Options, signal: AbortSignal, io: Io): Promise<number> {
   const { net, from } = started;
-  const [{ openModel }, { train }, { createReporter }] = await Promise.all([import('./model.ts'), import('../runtime/train.ts'), import('./progress.ts')]);
+  const [{ openModel }, { train }, { createReporter }, { createReport }, { drawingOf }] = await Promise.all([
+    import('./model.ts'), import('../runtime/train.ts'), import('./progress.ts'), import('../runtime/report/report.ts'), import('./drawing.ts'),
+  ]);
   const opened = await openModel(io, { ...started.config, net, threads: options.threads, quiet: options.quiet === true, signal });
   const { model, session, dataset } = opened;
   try {
@@ -135,14 +137,16 @@ async function trainTo(started: Started, options: Options, signal: AbortSignal, 
     const label = `${net.name} on ${session.backend} (${session.device})`;
     if (options.quiet !== true) say(io, `${label}: ${dataset.train.count} training images of ${dataset.name}, ${batches.stepsPerEpoch} steps of ${net.settings.batch} an epoch, run ${show(io, run.dir)}`);
 
+    const report = await createReport({ run, model, dataset, device: session.device, ...drawingOf(net) });
     const reporter = createReporter(io, { epochs: config.settings.epochs, batch: config.settings.batch, json: options.json === true, quiet: options.quiet === true });
     try {
       let last = performance.now();
-      for await (const event of train({ model, session, batches, from, paths: run.paths, signal })) {
+      for await (const event of train({ model, session, batches, from, paths: run.paths, classes: dataset.classes.length, signal })) {
         reporter.event(event);
         if (event.event === 'step' && debugLevel(io) >= 4) say(io, `step ${event.step}: ${(performance.now() - last).toFixed(1)} ms`);
         last = performance.now();
         if (event.event === 'epoch') epochs.push(withoutEvent(event));
+        if (event.event === 'details') await report.write(epochs, event.evaluation, event.checkpoint);
         if (event.event === 'interrupted') return interrupted(io, run, event.progress, options);
       }
     } finally {

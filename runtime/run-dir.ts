@@ -1,4 +1,4 @@
-// A run directory: config.json, model.zz, metrics.jsonl and checkpoint.safetensors hold all that evaluating, predicting and resuming need.
+// A run directory: config.json, model.zz, metrics.jsonl and checkpoint.safetensors hold all that evaluating, predicting and resuming need; report.html shows it.
 
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -31,6 +31,7 @@ export interface RunPaths {
   readonly model: string;
   readonly metrics: string;
   readonly checkpoint: string;
+  readonly report: string;
 }
 
 export interface Run {
@@ -46,6 +47,7 @@ const pathsOf = (dir: string): RunPaths => ({
   model: join(dir, 'model.zz'),
   metrics: join(dir, 'metrics.jsonl'),
   checkpoint: join(dir, 'checkpoint.safetensors'),
+  report: join(dir, 'report.html'),
 });
 
 const listing = async (dir: string): Promise<string[]> =>

@@ -51,7 +51,7 @@ describe('a run', () => {
     expect(events.map(({ event }) => event)).toEqual(['epoch', 'epoch', 'epoch', 'done']);
     expect(Object.keys(events[3] ?? {})).toEqual(['event', 'net', 'backend', 'device', 'epochs', 'steps', 'imagesPerSecond', 'train', 'test', 'run']);
     expect(events[3]).toMatchObject({ net: 'Small', backend: 'reference', epochs: 3, steps: 15, run: join('runs', 'Small-1'), test: events[2]?.['test'] });
-    expect((await readdir(join(cwd, 'runs/Small-1'))).toSorted()).toEqual(['checkpoint.safetensors', 'config.json', 'metrics.jsonl', 'model.zz']);
+    expect((await readdir(join(cwd, 'runs/Small-1'))).toSorted()).toEqual(['checkpoint.safetensors', 'config.json', 'metrics.jsonl', 'model.zz', 'report.html']);
     expect(await readFile(join(cwd, 'runs/Small-1/model.zz'), 'utf8')).toBe(NET);
     expect(await metrics('runs/Small-1')).toMatchObject([{ epoch: 1, step: 5 }, { epoch: 2, step: 10 }, { epoch: 3, step: 15 }]);
     expect(await readdir(cwd)).toEqual(['runs', 'small.zz']);
