@@ -29,16 +29,25 @@ export function textPicture(plan: MemoryPlan): string[] {
   const size = plan.arenas.temporary;
   if (size === 0) return [];
   const starting = plan.kernels.map((): Buffer[] => []);
-  for (const buffer of own) starting[buffer.from]?.push(buffer);
-  let alive: Buffer[] = [];
+  const ended = plan.kernels.map((): Buffer[] => []);
+  for (const buffer of own) {
+    starting[buffer.from]?.push(buffer);
+    ended[buffer.to + 1]?.push(buffer);
+  }
+  /** How many living buffers have a part of each cell. */
+  const held = new Array<number>(WIDTH).fill(0);
+  const cover = ({ offset, bytes }: Buffer): number[] => {
+    const first = Math.floor((offset / size) * WIDTH);
+    return Array.from({ length: Math.ceil(((offset + bytes) / size) * WIDTH) - first }, (_, i) => first + i);
+  };
+  const count = (buffers: readonly Buffer[], change: number): void => buffers.flatMap(cover).forEach((cell) => void (held[cell] = (held[cell] ?? 0) + change));
   const digits = String(plan.kernels.length - 1).length;
   const rows = plan.kernels.map((members, kernel) => {
-    alive = [...alive.filter(({ to }) => to >= kernel), ...(starting[kernel] ?? [])];
-    const cells = new Array<string>(WIDTH).fill(MARKS.free);
-    for (const { offset, bytes, from } of alive) {
-      const [first, last] = [Math.floor((offset / size) * WIDTH), Math.ceil(((offset + bytes) / size) * WIDTH)];
-      for (let i = first; i < last; i++) if (cells[i] !== MARKS.written) cells[i] = from === kernel ? MARKS.written : MARKS.held;
-    }
+    const fresh = starting[kernel] ?? [];
+    count(ended[kernel] ?? [], -1);
+    count(fresh, 1);
+    const written = new Set(fresh.flatMap(cover));
+    const cells = held.map((buffers, cell) => (written.has(cell) ? MARKS.written : buffers > 0 ? MARKS.held : MARKS.free));
     return `${String(kernel).padStart(digits)} ${cells.join('')} ${kernelName(members)}`;
   });
   return [`temporary arena, ${megabytes(size)} across, kernels down: ${MARKS.written} written, ${MARKS.held} held, ${MARKS.free} free`, ...rows];
