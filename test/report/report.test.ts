@@ -103,6 +103,9 @@ describe.skipIf(chromium === undefined)('in Chromium', () => {
     expect(await page.locator('html').getAttribute('data-drawn')).toBe('3 3 9 3');
     expect(await painted(page)).toEqual([true, true, true, true]);
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
+    // Without a pointer the legend has the last values.
+    const accuracy = /training:?\s*([\d.]+) %/.exec((await page.locator('[data-chart="0"] .u-legend').textContent()) ?? '')?.[1];
+    expect(await page.locator('.tile', { hasText: 'training accuracy' }).textContent()).toBe(`${Number(accuracy).toFixed(1)} %training accuracy`);
     expect(await page.title()).toBe('Small: 3 of 3 epochs');
     expect(await page.evaluate(() => Array.from(document.images).filter((image) => image.naturalWidth !== 32).length)).toBe(0);
     expect(noise).toEqual([]);
@@ -118,6 +121,52 @@ describe.skipIf(chromium === undefined)('in Chromium', () => {
     await page.emulateMedia({ colorScheme: 'dark' });
     await expect.poll(() => page.evaluate(() => getComputedStyle(document.body).backgroundColor)).toBe('rgb(11, 17, 32)');
     expect(await page.locator('canvas').count()).toBe(4);
+    expect(noise).toEqual([]);
+    await page.close();
+  });
+});
+
+describe('zz compare', () => {
+  const compare = (argv: string[], env = {}) => zz(['compare', ...argv], { cwd, env });
+
+  test('a table of what runs came to, and the settings that differ', async () => {
+    const ran = await compare(['first', 'second/']);
+    expect(ran).toMatchObject({ status: 0, stderr: '' });
+    const lines = ran.stdout.split('\n');
+    expect(lines[0]).toMatch(/^run +net +epochs +training +test +best +images\/s +time$/);
+    expect(lines[1]).toMatch(/^first +Small +3 +[\d.]+ % +[\d.]+ % +[\d.]+ % \([123]\) +[\d.]+ +[\d.]+ s$/);
+    expect(lines[2]).toMatch(/^second +Small +3 /);
+    expect(ran.stdout).toContain('settings that differ, in the order of the runs\n  seed: 3 | 2\n');
+  });
+
+  test('narrow terminals see the columns that matter', async () => {
+    const { stdout } = await compare(['first', 'second'], { COLUMNS: '50' });
+    expect(Math.max(...stdout.split('\n').slice(0, 3).map((line) => line.length))).toBeLessThanOrEqual(50);
+    expect(stdout).toMatch(/^run .* test +best/);
+  });
+
+  test('JSON: the numbers of the metrics', async () => {
+    const [first] = (await compare(['first', 'second', '--json'])).stdout.trim().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>);
+    const epochs = (await readFile(join(cwd, 'first/metrics.jsonl'), 'utf8')).trim().split('\n').map((line) => JSON.parse(line) as { test: { loss: number; accuracy: number }; seconds: number; epoch: number });
+    expect(first).toMatchObject({ event: 'run', run: 'first', net: 'Small', backend: 'reference', epochs: 3, test: epochs[2]?.test });
+    expect(first?.['best']).toMatchObject({ accuracy: Math.max(...epochs.map(({ test: { accuracy } }) => accuracy)) });
+    expect(first?.['seconds']).toBeCloseTo(epochs.reduce((sum, { seconds }) => sum + seconds, 0), 9);
+  });
+
+  test('what is no run is refused, and nothing is written', async () => {
+    const ran = await compare(['first', 'nowhere', '--out', 'none.html']);
+    expect(ran).toMatchObject({ status: 1, stdout: '' });
+    expect(ran.stderr).toContain('not a run directory');
+    await expect(readFile(join(cwd, 'none.html'))).rejects.toThrow('ENOENT');
+  });
+
+  test.skipIf(chromium === undefined).each([[1200, 'light'], [400, 'dark']] as const)('the page in Chromium, %i pixels wide, %s', async (width, scheme) => {
+    expect((await compare(['first', 'second', '--out', 'both.html'])).stderr).toBe('wrote both.html\n');
+    const { page, noise } = await open(join(cwd, 'both.html'), width, scheme);
+    expect(await page.locator('html').getAttribute('data-drawn')).toBe('3 3 3 3 3');
+    expect(await painted(page)).toEqual([true, true, true, true, true]);
+    expect(await page.locator('.u-legend').first().textContent()).toMatch(/first.*second/s);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
     expect(noise).toEqual([]);
     await page.close();
   });
