@@ -74,6 +74,6 @@ export async function inBrowser(module: string, timeout = 90_000): Promise<unkno
     browser.kill();
     await ended;
     await server.close();
-    rmSync(profile, { recursive: true, force: true });
+    rmSync(profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 }); // it may still be writing
   }
 }
