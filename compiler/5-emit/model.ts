@@ -85,3 +85,16 @@ export interface WasmStep {
   /** Bytes of scratch that each thread needs. */
   readonly scratch: number;
 }
+
+/**
+ * A step of the WebGPU backend: one dispatch of the entry point `main`. Binding i of group 0 is `bindings[i]`: a storage buffer, read-only where the step only
+ * reads it, with room for whole vectors of four. Elements lie in row-major order. Steps of equal shader and bindings' access share a pipeline.
+ */
+export interface WebGpuStep {
+  /** The operation and its value, for timings. */
+  readonly name: string;
+  /** WGSL. */
+  readonly shader: string;
+  readonly workgroups: readonly [x: number, y: number, z: number];
+  readonly bindings: readonly { readonly buffer: BufferId; readonly access: 'read' | 'write' }[];
+}

@@ -16,10 +16,15 @@ const PATIENCE = 20;
 /** Names the adapter, or throws Error with the reason why there is none. */
 export async function findAdapter(): Promise<Adapter> {
   const info = globalThis.navigator?.gpu ? await ownInfo() : await askElsewhere();
-  const { vendor, architecture, device, description, isFallbackAdapter } = info;
-  const name = description || device || [vendor, architecture].filter(Boolean).join(' ') || 'an unnamed adapter';
-  return { name, software: isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|software|basic render/i.test(`${name} ${architecture}`) };
+  return { name: nameOf(info), software: isSoftware(info) };
 }
+
+export const nameOf = ({ vendor, architecture, device, description }: Info): string =>
+  description || device || [vendor, architecture].filter(Boolean).join(' ') || 'an unnamed adapter';
+
+/** Whether the processor does the drawing. */
+export const isSoftware = (info: Info): boolean =>
+  info.isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|software|basic render/i.test(`${nameOf(info)} ${info.architecture}`);
 
 async function ownInfo(): Promise<Info> {
   const adapter = await navigator.gpu.requestAdapter();

@@ -1,0 +1,158 @@
+// A graph as WebGPU compute shaders: tiled products for large contractions, trees for long reductions, one invocation an element for everything else.
+
+import type { Graph, ValueId } from '../../2-graph/graph.ts';
+import { isLeaf } from '../../2-graph/ops.ts';
+import { elementCount } from '../../2-graph/types.ts';
+import { buffersOf, children, load, sum as sumOf } from '../../4-kernels/expr.ts';
+import type { Expr } from '../../4-kernels/expr.ts';
+import { isContraction } from '../../4-kernels/fused.ts';
+import type { ContractionRoot } from '../../4-kernels/fused.ts';
+import { plus, showIndex, times, use } from '../../4-kernels/indexing.ts';
+import type { Index } from '../../4-kernels/indexing.ts';
+import type { Buffer } from '../../4-kernels/kernel.ts';
+import { lowerFused } from '../../4-kernels/lower-fused.ts';
+import { resultsOf } from '../../4-kernels/lower.ts';
+import { flatten } from '../../4-kernels/rule.ts';
+import type { BufferSpec, Program, WebGpuStep } from '../model.ts';
+import { bufferOf, imagesOf, neededNodes, programFrame } from '../program.ts';
+import { gemmStep, productIndices } from './gemm.ts';
+import { loopStep } from './loops.ts';
+import { moved, readsOf, tasksOf } from './nest.ts';
+import type { Task } from './nest.ts';
+import { productOf } from './product.ts';
+import { GUARANTEED } from './shader.ts';
+import type { Limits } from './shader.ts';
+import { chooseTiling, isTiled } from './tiles.ts';
+import type { Sizes, Tiling } from './tiles.ts';
+import { treeShape, treeStep } from './tree.ts';
+
+export interface WebGpuOptions {
+  /** What the device can do; what every device can where it is not given. */
+  readonly limits?: Limits;
+  /** The tile of a product, or undefined for a loop nest. */
+  readonly tiling?: (sizes: Sizes, limits: Limits) => Tiling | undefined;
+}
+
+/** What every step is written with. */
+export interface Emission {
+  readonly limits: Limits;
+  readonly buffer: (id: ValueId) => Buffer;
+  /** The id under which a value's buffer is bound. */
+  readonly home: (id: ValueId) => ValueId;
+}
+
+const usualTiling = (sizes: Sizes, limits: Limits): Tiling | undefined => (isTiled(sizes) ? chooseTiling(sizes, limits) : undefined);
+
+/**
+ * The program of a graph that is bound to a batch and has no structure nodes; `fuse` decides which operations share a kernel. `batch` is how many distinct
+ * images a run takes. Throws RangeError where the graph is not bound or a kernel cannot be made for the limits, Error where it holds f16 values.
+ */
+export function emitWebGpu(graph: Graph, { limits = GUARANTEED, tiling = usualTiling }: WebGpuOptions = {}, batch = imagesOf(graph)): Program<WebGpuStep> {
+  const nodes = neededNodes(graph);
+  for (const node of nodes) if (node.type.dtype === 'f16') throw new Error(`%${node.id}: the webgpu backend computes in f32, not f16`);
+  const needed = { ...graph, nodes };
+  const kernels = lowerFused(needed).map((kernel) => tasksOf(kernel, limits.storageBuffers));
+  const buffers = new Map<ValueId, Buffer>(nodes.map((node) => [node.id, bufferOf(node)]));
+  const add = (buffer: Buffer): Buffer => (buffers.set(buffer.id, buffer), buffer);
+  for (const buffer of kernels.flatMap((kernel) => kernel.scratch)) add(buffer);
+  const tasks = kernels.flatMap((kernel) => kernel.tasks).flatMap((task): (Task | WithTiling)[] => {
+    const { root } = task;
+    if (!isContraction(root)) return [task];
+    const product = productOf(root);
+    const chosen = tiling(product, limits);
+    return chosen ? tiled(task, root, chosen, add) : [task];
+  });
+
+  const inPlace = updatesInPlace(graph, tasks);
+  const home = (id: ValueId): ValueId => inPlace.get(id) ?? id;
+  const buffer = (id: ValueId): Buffer => buffers.get(id) ?? missing(id);
+  const emission: Emission = { limits, buffer, home };
+  const steps = tasks.map((task) => ('tiling' in task ? productStep(task, emission) : stepOf(task, emission)));
+
+  const named = new Set([...resultsOf(graph), ...graph.updates.map(({ target }) => target), ...steps.flatMap((step) => step.bindings.map((each) => each.buffer))]);
+  const leaves = nodes.filter((node) => isLeaf(node.kind) && (node.kind !== 'constant' || named.has(node.id))).map(bufferOf);
+  const known = new Set(leaves.map(({ id }) => id));
+  const written = [...new Set(steps.flatMap((step) => step.bindings.map((each) => each.buffer)))].filter((id) => !known.has(id));
+  return {
+    ...programFrame(graph, batch),
+    buffers: [...leaves, ...written.map((id): BufferSpec => ({ ...buffer(id), role: { kind: 'temporary' } }))],
+    steps,
+    updates: graph.updates.filter(({ target, value }) => inPlace.get(value) !== target),
+  };
+}
+
+const missing = (id: ValueId): never => {
+  throw new Error(`no value %${id}`);
+};
+
+const stepOf = (task: Task, emission: Emission): WebGpuStep => {
+  const shape = treeShape(task, emission.limits.workgroupInvocations);
+  return shape ? treeStep(task, shape, emission) : loopStep(task, emission);
+};
+
+// Products.
+
+type WithTiling = Task & { readonly root: ContractionRoot; readonly tiling: Tiling };
+
+/** The task with its tiling; a summed axis in parts takes two: one for the parts' sums, and one that adds them up and goes on. */
+function tiled(task: Task, root: ContractionRoot, tiling: Tiling, add: (buffer: Buffer) => Buffer): (Task | WithTiling)[] {
+  if (tiling.parts === 1) return [{ ...task, root, tiling }];
+  const shape = task.indices.map(({ extent }) => extent);
+  const count = elementCount(shape);
+  const place = flatten(task.indices.map(use), shape);
+  const sums = add({ id: `${task.stores[0]?.output.id ?? root.node.id}.parts`, dtype: 'f32', shape: [tiling.parts, ...shape] });
+  const at = (part: Index): Index => plus(times(part, count), place);
+  const own = task.lets.filter((each) => each.name === root.local);
+  const first: WithTiling = {
+    ...task,
+    name: `${task.name}_parts`,
+    root,
+    tiling,
+    lets: own,
+    stores: [{ output: sums, index: at(use({ name: 'part', extent: tiling.parts })), value: { kind: 'local', name: root.local } }],
+  };
+  const { root: _, ...rest } = task;
+  const total = sumOf('part', tiling.parts, (part) => load(sums.id, at(part)));
+  return [first, { ...rest, lets: task.lets.map((each) => (each.name === root.local ? { ...each, value: total } : each)) }];
+}
+
+function productStep({ root, tiling, ...task }: WithTiling, emission: Emission): WebGpuStep {
+  const product = productOf(root);
+  const { group, row, column, depth } = productIndices(product, tiling.parts);
+  const places = product.place(group, row, column);
+  const values = { lets: task.lets.filter((each) => each.name !== root.local), stores: task.stores };
+  const by = new Map(task.indices.map(({ name }, axis) => [name, places[axis] ?? missing(name)]));
+  const { groups, rows, columns, depth: length } = product;
+  const whole = { groups, rows, columns, depth: length, left: product.left(group, row, depth), right: product.right(group, depth, column) };
+  return gemmStep(task.name, { ...whole, values: moved(values, by), sum: root.local }, tiling, emission);
+}
+
+// Updates.
+
+/**
+ * Updates whose value can be written straight into its target, by value: one task stores it, element by element, no task after that reads the old contents,
+ * and the new ones are nobody's result. Other updates are copies after the last step.
+ */
+function updatesInPlace(graph: Graph, tasks: readonly (Task | WithTiling)[]): Map<ValueId, ValueId> {
+  const results = resultsOf({ ...graph, updates: [], gradients: [] });
+  const values = graph.updates.map((update) => update.value);
+  const places = new Map<ValueId, ValueId>();
+  for (const { target, value } of graph.updates) {
+    const writers = tasks.filter((task) => task.stores.some(({ output }) => output.id === value));
+    const [writer] = writers;
+    const store = writer?.stores.find(({ output }) => output.id === value);
+    const isSingle = values.filter((each) => each === value).length === 1 && writers.length === 1 && !values.includes(target) && !results.has(value);
+    if (!writer || !store || !isSingle || store.guard || (!('tiling' in writer) && treeShape(writer, GUARANTEED.workgroupInvocations))) continue;
+    const readLater = tasks.slice(tasks.indexOf(writer) + 1).some((task) => readsOf(task).includes(target));
+    // The factors of a product are read by other threads than the one that stores.
+    const factors = 'tiling' in writer ? writer.lets.filter(({ name }) => name === writer.root.local).flatMap((each) => buffersOf(each.value)) : [];
+    const here = [...writer.lets, ...writer.stores].every((each) => readsOnlyAt(each.value, target, showIndex(store.index)));
+    if (!readLater && here && !factors.includes(target)) places.set(value, target);
+  }
+  return places;
+}
+
+/** Whether every load from the buffer, if any, is from this very place. */
+const readsOnlyAt = (expr: Expr, buffer: ValueId, place: string): boolean =>
+  expr.kind === 'load' ? expr.buffer !== buffer || showIndex(expr.index) === place : children(expr).every((inner) => readsOnlyAt(inner, buffer, place));
+

@@ -1,0 +1,159 @@
+// Loop nests in the form that shaders are written from: stores with guards in place of parts, one value for each element, and few enough buffers for a device.
+
+import { elementCount } from '../../2-graph/types.ts';
+import { all, atLeastZero, buffersOf, div, load, localsOf, mapExpr, mapTest, number, reduce, showExpr } from '../../4-kernels/expr.ts';
+import type { Expr, Test } from '../../4-kernels/expr.ts';
+import type { FusedKernel, Let, Nest, Root, Store } from '../../4-kernels/fused.ts';
+import { int, minus, plus, replace, times, use } from '../../4-kernels/indexing.ts';
+import type { Index, Var } from '../../4-kernels/indexing.ts';
+import type { Buffer } from '../../4-kernels/kernel.ts';
+import { flatten } from '../../4-kernels/rule.ts';
+
+/** A value and its place; stored only where the guard holds. */
+export interface Placed {
+  readonly output: Buffer;
+  readonly index: Index;
+  readonly value: Expr;
+  readonly guard?: Test;
+}
+
+/** What one dispatch computes. */
+export interface Task {
+  readonly name: string;
+  readonly indices: readonly Var[];
+  readonly root?: Root;
+  readonly lets: readonly Let[];
+  readonly stores: readonly Placed[];
+}
+
+/** The dispatches of a kernel, in order, none with more than `most` buffers; and the buffers between them. */
+export function tasksOf(kernel: FusedKernel, most: number): { tasks: Task[]; scratch: Buffer[] } {
+  const scratch: Buffer[] = [...kernel.scratch];
+  const own = (buffer: Buffer): Buffer => (scratch.push(buffer), buffer);
+  const tasks = kernel.stages.flat().flatMap((nest, i) => {
+    const name = i === 0 ? kernel.name : `${kernel.name}_${i}`;
+    return unpooled({ ...nest, lets: [...kernel.scalars, ...nest.lets] }, name, own).flatMap((task) => fitting(trimmed(task), most, own));
+  });
+  return { tasks, scratch };
+}
+
+/** Pooled stores in a task of their own, over the whole value. */
+function unpooled(nest: Nest, name: string, own: (buffer: Buffer) => Buffer): Task[] {
+  const { indices, root, lets, stores } = nest;
+  const shape = indices.map(({ extent }) => extent);
+  const places = indices.map(use);
+  const whole = (store: Store): Placed => ({ output: store.output, index: store.index, value: store.value, ...(store.part && { guard: partGuard(places[0] ?? int(0), store.part) }) });
+  const direct = stores.filter((store) => !store.pool).map(whole);
+  const pooled = stores.flatMap((store): { full: Placed; task: Task }[] => {
+    if (!store.pool) return [];
+    const same = direct.find((other) => !other.guard && showExpr(other.value) === showExpr(store.value) && elementCount(other.output.shape) === elementCount(shape));
+    const full = same ?? { output: own({ id: `${store.output.id}.full`, dtype: 'f32', shape }), index: flatten(places, shape), value: store.value };
+    return [{ full, task: poolTask(`${name}_pool`, store.output, full.output, shape, store.pool) }];
+  });
+  const task: Task = { name, indices, ...(root && { root }), lets, stores: [...direct, ...pooled.map(({ full }) => full).filter((full) => !direct.includes(full))] };
+  return [task, ...pooled.map((each) => each.task)];
+}
+
+const partGuard = (outermost: Index, { start, size }: NonNullable<Store['part']>): Test =>
+  all(atLeastZero(minus(outermost, int(start))), atLeastZero(minus(int(start + size - 1), outermost)));
+
+function poolTask(name: string, output: Buffer, full: Buffer, shape: readonly number[], { op, k }: NonNullable<Store['pool']>): Task {
+  const indices = output.shape.map((extent, axis) => ({ name: `i${axis}`, extent }));
+  const [n = int(0), y = int(0), x = int(0), ...rest] = indices.map(use);
+  const at = (ky: Index, kx: Index): Expr => load(full.id, flatten([n, plus(times(y, k), ky), plus(times(x, k), kx), ...rest], shape));
+  const over = reduce(op === 'max' ? 'max' : 'sum', 'ky', k, (ky) => reduce(op === 'max' ? 'max' : 'sum', 'kx', k, (kx) => at(ky, kx)));
+  return { name, indices, lets: [], stores: [{ output, index: flatten(indices.map(use), output.shape), value: op === 'max' ? over : div(over, number(k * k)) }] };
+}
+
+/** The task without the names that nothing uses. */
+function trimmed(task: Task): Task {
+  const needed = new Set(task.stores.flatMap(({ value, guard }) => [...localsOf(value), ...(guard ? testLocals(guard) : [])]));
+  const lets = task.lets.toReversed().filter((each) => {
+    if (!needed.has(each.name)) return false;
+    for (const name of localsOf(each.value)) needed.add(name);
+    return true;
+  });
+  const kept = lets.toReversed();
+  const { root, ...rest } = task;
+  return { ...rest, ...(root && kept.some(({ name }) => name === root.local) && { root }), lets: kept };
+}
+
+const testLocals = (test: Test): string[] => localsOf({ kind: 'select', test, then: number(0), otherwise: number(0) });
+
+/** The buffers that a task reads, in order of first use. */
+export const readsOf = ({ lets, stores }: Task): string[] => [
+  ...new Set([...lets, ...stores].flatMap(({ value }) => buffersOf(value))),
+];
+
+export const buffersIn = (task: Task): string[] => [...new Set([...readsOf(task), ...task.stores.map(({ output }) => output.id)])];
+
+/** The task as several where it needs more buffers than a device binds at once: its results one by one, then values of its own in between. */
+function fitting(task: Task, most: number, own: (buffer: Buffer) => Buffer): Task[] {
+  if (buffersIn(task).length <= most) return [task];
+  const shape = task.indices.map(({ extent }) => extent);
+  const place = flatten(task.indices.map(use), shape);
+  const [first] = task.stores;
+  if (!first) return [task];
+  /** The named value stored by itself, then read by the rest. */
+  const aside = (name: string): Task[] => {
+    const position = task.lets.findIndex((each) => each.name === name);
+    const found = task.lets[position];
+    if (!found) throw new Error(`no local ${name}`);
+    const output = own({ id: `${first.output.id}.${name}`, dtype: 'f32', shape });
+    const isRoot = task.root?.local === name;
+    const value: Expr = isRoot ? { kind: 'local', name } : found.value;
+    const before: Task = trimmed({ ...task, name: `${task.name}_${name}`, lets: task.lets.slice(0, position + (isRoot ? 1 : 0)), stores: [{ output, index: place, value }] });
+    const { root, ...rest } = task;
+    const after: Task = trimmed({
+      ...rest,
+      ...(root && root.local !== name && { root }),
+      lets: task.lets.map((each) => (each.name === name ? { ...each, value: load(output.id, place) } : each)),
+    });
+    return [...fitting(before, most, own), ...fitting(after, most, own)];
+  };
+  const isLoad = ({ value }: Let): boolean => value.kind === 'load';
+  if (task.root && task.lets.some((each) => each.name === task.root?.local && !isLoad(each)) && (task.stores.length > 1 || task.lets.length > 1)) return aside(task.root.local);
+  if (task.stores.length > 1) return task.stores.flatMap((store, i) => fitting(trimmed({ ...task, name: i === 0 ? task.name : `${task.name}_s${i}`, stores: [store] }), most, own));
+  const cut = task.lets.findLast((each) => !isLoad(each) && buffersOf(each.value).length > 1);
+  if (cut) return aside(cut.name);
+  const named = withNames(first.value, task.lets.length);
+  if (named && named.lets.length > 0) return fitting({ ...task, lets: [...task.lets, ...named.lets], stores: [{ ...first, value: named.value }] }, most, own);
+  throw new RangeError(`${task.name} reads ${buffersIn(task).length - 1} buffers at once; a device binds ${most}`);
+}
+
+/** An operation's operands by names, which end in `suffix`; undefined where there is nothing to name. */
+function withNames(expr: Expr, suffix: number): { lets: Let[]; value: Expr } | undefined {
+  if (expr.kind === 'let') {
+    const name = `${expr.name}_${suffix}`;
+    return { lets: [{ name, value: expr.value, of: name }], value: mapLocals(expr.body, expr.name, name) };
+  }
+  if (expr.kind === 'unary') {
+    const inner = withNames(expr.x, suffix);
+    return inner && { ...inner, value: { ...expr, x: inner.value } };
+  }
+  if (expr.kind !== 'binary' && expr.kind !== 'select') return undefined;
+  const operand = (x: Expr, side: string): { lets: Let[]; value: Expr } => {
+    const name = `${side}_${suffix}`;
+    return buffersOf(x).length > 1 ? { lets: [{ name, value: x, of: name }], value: { kind: 'local', name } } : { lets: [], value: x };
+  };
+  if (expr.kind === 'select') {
+    const [then, otherwise] = [operand(expr.then, 'left'), operand(expr.otherwise, 'right')];
+    return { lets: [...then.lets, ...otherwise.lets], value: { ...expr, then: then.value, otherwise: otherwise.value } };
+  }
+  const [a, b] = [operand(expr.a, 'left'), operand(expr.b, 'right')];
+  return { lets: [...a.lets, ...b.lets], value: { ...expr, a: a.value, b: b.value } };
+}
+
+const mapLocals = (expr: Expr, from: string, to: string): Expr =>
+  expr.kind === 'local' ? (expr.name === from ? { kind: 'local', name: to } : expr) : mapExpr(expr, (index) => index, (inner) => mapLocals(inner, from, to));
+
+/** The task with its indices replaced by name. */
+export function moved<T extends Pick<Task, 'lets' | 'stores'>>(task: T, by: ReadonlyMap<string, Index>): T {
+  const onIndex = (index: Index): Index => replace(index, by);
+  const onExpr = (expr: Expr): Expr => mapExpr(expr, onIndex);
+  return {
+    ...task,
+    lets: task.lets.map((each) => ({ ...each, value: onExpr(each.value) })),
+    stores: task.stores.map((store) => ({ ...store, index: onIndex(store.index), value: onExpr(store.value), ...(store.guard && { guard: mapTest(store.guard, onIndex) }) })),
+  };
+}

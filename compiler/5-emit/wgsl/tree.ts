@@ -1,0 +1,130 @@
+// Reductions by a whole workgroup: each thread takes every so many terms, and a tree in workgroup memory joins what they have.
+
+import { children, mapExpr } from '../../4-kernels/expr.ts';
+import type { Expr, Test } from '../../4-kernels/expr.ts';
+import { replace, strideOf, use } from '../../4-kernels/indexing.ts';
+import type { Index, Var } from '../../4-kernels/indexing.ts';
+import { unflatten } from '../../4-kernels/rule.ts';
+import type { WebGpuStep } from '../model.ts';
+import { byElement, elementOf, writeElement } from './loops.ts';
+import { moved, readsOf } from './nest.ts';
+import type { Task } from './nest.ts';
+import { bindingsOf, groupNumber, workgroupsOf } from './shader.ts';
+import type { Emission } from './emit.ts';
+import { createScope, createWriter, helpersText, indent } from './writer.ts';
+import type { Helpers, Scope, Value, Writer } from './writer.ts';
+
+type Reduction = Extract<Expr, { kind: 'reduce' }>;
+
+/** From how many terms on a workgroup takes them together, and up to how many elements: beyond, the elements alone fill a device. */
+const TERMS = 64;
+const ELEMENTS = 1 << 16;
+
+/** Threads side by side, each at an element of its own, and threads that share an element's terms. */
+interface Shape {
+  readonly across: number;
+  readonly deep: number;
+}
+
+/** How a workgroup reduces the task together, or undefined where an invocation for each element serves as well. */
+export function treeShape(task: Task, invocations: number): Shape | undefined {
+  const values = [...task.lets, ...task.stores].map(({ value }) => value);
+  const reductions = values.flatMap(outermost);
+  const terms = Math.max(0, ...reductions.map((each) => chain(each).variables.reduce((product, { extent }) => product * extent, 1)));
+  const elements = elementOf(task).extent;
+  if (terms < TERMS || elements > ELEMENTS || values.some(hidesReduction)) return undefined;
+  const powerUpTo = (limit: number): number => 2 ** Math.floor(Math.log2(limit));
+  // Neighbouring threads read neighbouring numbers: along the terms where those lie side by side, else along the elements.
+  const across = reductions.some(isContiguous) ? 1 : Math.min(Math.max(1, invocations / 8), powerUpTo(elements));
+  return { across, deep: Math.min(invocations / across, powerUpTo(terms)) };
+}
+
+/** The reductions that are not inside others. */
+const outermost = (expr: Expr): Reduction[] => (expr.kind === 'reduce' ? [expr] : children(expr).flatMap(outermost));
+
+/** Whether a reduction is computed only where a test of indices holds: not all threads would come to it. */
+function hidesReduction(expr: Expr): boolean {
+  if (expr.kind === 'reduce') return false;
+  if (expr.kind === 'select' && !comparesValues(expr.test)) return outermost(expr.then).length + outermost(expr.otherwise).length > 0;
+  return children(expr).some(hidesReduction);
+}
+
+const comparesValues = (test: Test): boolean => test.kind === 'compare' || ((test.kind === 'all' || test.kind === 'any') && test.tests.some(comparesValues));
+
+/** Reductions directly inside each other as one. */
+function chain({ op, variable, body }: Reduction): { variables: readonly Var[]; body: Expr } {
+  if (body.kind !== 'reduce' || body.op !== op) return { variables: [variable], body };
+  const inner = chain(body);
+  return { variables: [variable, ...inner.variables], body: inner.body };
+}
+
+function isContiguous(reduction: Reduction): boolean {
+  const { variables, body } = chain(reduction);
+  const last = variables.at(-1);
+  const loads = (expr: Expr): Index[] => (expr.kind === 'load' ? [expr.index] : children(expr).flatMap(loads));
+  return last !== undefined && loads(body).some((index) => strideOf(index, last) === 1);
+}
+
+export function treeStep(task: Task, { across, deep }: Shape, { buffer, home, limits }: Emission): WebGpuStep {
+  const element = elementOf(task);
+  const flat = moved(task, byElement(task, element));
+  const bindings = bindingsOf({ reads: readsOf(flat), writes: flat.stores.map(({ output }) => output.id), wide: new Set(), buffer, home });
+  const helpers: Helpers = new Map();
+  const writer = createWriter(bindings.bound, helpers);
+  const scope = createScope([element.name], { together: (reduction, inside) => together(writer, reduction, { across, deep }, inside) });
+  const named = flat.lets.reduce((inside, { name, value }) => writer.bind(name, value, inside), scope);
+  // All threads compute the values; one of them stores.
+  const values = flat.stores.map((store) => ({ ...store, value: { kind: 'local' as const, name: ` ${store.output.id}` } }));
+  const done = flat.stores.reduce((inside, store) => writer.bind(` ${store.output.id}`, store.value, inside), named);
+  const { together: _, ...alone } = done;
+  const last: Scope = { ...alone, lines: [] };
+  writeElement(writer, { lets: [], stores: values }, last);
+  const workgroups = workgroupsOf(Math.ceil(element.extent / across), limits);
+  const single = across === 1;
+  const lines = [
+    groupNumber('block', workgroups),
+    ...(single ? [] : [`let x = i32(thread % ${across}u);`]),
+    `let y = i32(thread${single ? '' : ` / ${across}u`});`,
+    `let ${element.name} = min(${single ? 'block' : `block * ${across} + x`}, ${element.extent - 1});`,
+    ...scope.lines,
+    `if y == 0${single ? ` && block < ${element.extent}` : ` && block * ${across} + x < ${element.extent}`} {`,
+    ...indent(last.lines),
+    '}',
+  ];
+  const shader = `${bindings.text}
+var<workgroup> partial: array<f32, ${across * deep}>;
+
+${helpersText(helpers)}@compute @workgroup_size(${across * deep})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
+${indent(lines).join('\n')}
+}
+`;
+  return { name: task.name, shader, workgroups, bindings: bindings.list };
+}
+
+/** The threads' shares of a reduction, then the tree. Every thread gets the result. */
+function together(writer: Writer, reduction: Reduction, { across, deep }: Shape, scope: Scope): Value {
+  const { variables, body } = chain(reduction);
+  const term: Var = { name: 'term', extent: variables.reduce((product, { extent }) => product * extent, 1) };
+  const places = unflatten(use(term), variables.map(({ extent }) => extent));
+  const by = new Map(variables.map(({ name }, i) => [name, places[i] as Index]));
+  const joined: Reduction = { ...reduction, variable: term, body: replaceAll(body, by) };
+  const { together: _, ...alone } = scope;
+  const share = writer.loop(joined, (k) => `for (var ${k} = y; ${k} < ${term.extent}; ${k} += ${deep})`, alone);
+  const result = writer.fresh('t');
+  const join = (a: string, b: string): string => (reduction.op === 'sum' ? `${a} + ${b}` : `max(${a}, ${b})`);
+  const half = writer.fresh('h');
+  scope.lines.push(
+    `partial[thread] = ${share.text};`,
+    'workgroupBarrier();',
+    `for (var ${half} = ${Math.floor(deep / 2)}; ${half} > 0; ${half} = ${half} / 2) {`,
+    `  if y < ${half} { partial[thread] = ${join('partial[thread]', `partial[thread + u32(${half}) * ${across}u]`)}; }`,
+    '  workgroupBarrier();',
+    '}',
+    `let ${result} = partial[${across === 1 ? '0' : 'x'}];`,
+    'workgroupBarrier();',
+  );
+  return { text: result, wide: false };
+}
+
+const replaceAll = (expr: Expr, by: ReadonlyMap<string, Index>): Expr => mapExpr(expr, (index) => replace(index, by));
