@@ -1,6 +1,7 @@
 // The command line: its commands, and how a run of it ends.
 
 import { Command, CommanderError } from 'commander';
+import { benchCommand } from './bench.ts';
 import { checkCommand } from './check.ts';
 import type { AddCommand } from './command.ts';
 import { compareCommand } from './compare.ts';
@@ -16,7 +17,7 @@ import { predictCommand } from './predict.ts';
 import { trainCommand } from './train.ts';
 import { VERSION } from './version.ts';
 
-const COMMANDS: readonly AddCommand[] = [checkCommand, fmtCommand, irCommand, trainCommand, evalCommand, predictCommand, compareCommand, dataCommand, doctorCommand, completionCommand];
+const COMMANDS: readonly AddCommand[] = [checkCommand, fmtCommand, irCommand, trainCommand, evalCommand, predictCommand, compareCommand, benchCommand, dataCommand, doctorCommand, completionCommand];
 
 /** Runs `zz` with the arguments after the program's name and returns its exit status: 0 good, 1 the user's input, 2 the environment, 130 interrupted. */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
