@@ -21,7 +21,7 @@ import { moved, readsOf, tasksOf } from './nest.ts';
 import type { Task } from './nest.ts';
 import { productOf } from './product.ts';
 import { GUARANTEED } from './shader.ts';
-import type { Limits } from './shader.ts';
+import type { Emission, Limits } from './shader.ts';
 import { chooseTiling, isTiled } from './tiles.ts';
 import type { Sizes, Tiling } from './tiles.ts';
 import { treeShape, treeStep } from './tree.ts';
@@ -31,14 +31,6 @@ export interface WebGpuOptions {
   readonly limits?: Limits;
   /** The tile of a product, or undefined for a loop nest. */
   readonly tiling?: (sizes: Sizes, limits: Limits) => Tiling | undefined;
-}
-
-/** What every step is written with. */
-export interface Emission {
-  readonly limits: Limits;
-  readonly buffer: (id: ValueId) => Buffer;
-  /** The id under which a value's buffer is bound. */
-  readonly home: (id: ValueId) => ValueId;
 }
 
 const usualTiling = (sizes: Sizes, limits: Limits): Tiling | undefined => (isTiled(sizes) ? chooseTiling(sizes, limits) : undefined);

@@ -10,7 +10,7 @@ import { moved, readsOf } from './nest.ts';
 import type { Task } from './nest.ts';
 import { isVector, LANES, testVectorises, vectorBuffers, vectorises } from './runs.ts';
 import { bindingsOf, groupNumber, workgroupsOf } from './shader.ts';
-import type { Emission } from './emit.ts';
+import type { Emission } from './shader.ts';
 import { createScope, createWriter, helpersText, indent } from './writer.ts';
 import type { Helpers, Scope, Writer } from './writer.ts';
 

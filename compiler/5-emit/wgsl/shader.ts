@@ -16,6 +16,14 @@ export interface Limits {
 /** The limits that WebGPU guarantees on every device. */
 export const GUARANTEED: Limits = { storageBuffers: 8, workgroupsPerDimension: 65535, workgroupInvocations: 256, workgroupBytes: 16384 };
 
+/** What every step is written with. */
+export interface Emission {
+  readonly limits: Limits;
+  readonly buffer: (id: ValueId) => Buffer;
+  /** The id under which a value's buffer is bound. */
+  readonly home: (id: ValueId) => ValueId;
+}
+
 /** The buffers of a shader under construction. */
 export interface Bindings {
   readonly bound: (id: ValueId) => Bound;

@@ -10,7 +10,7 @@ import { byElement, elementOf, writeElement } from './loops.ts';
 import { moved, readsOf } from './nest.ts';
 import type { Task } from './nest.ts';
 import { bindingsOf, groupNumber, workgroupsOf } from './shader.ts';
-import type { Emission } from './emit.ts';
+import type { Emission } from './shader.ts';
 import { createScope, createWriter, helpersText, indent } from './writer.ts';
 import type { Helpers, Scope, Value, Writer } from './writer.ts';
 
