@@ -61,7 +61,7 @@ describe('signals', () => {
     const { metrics, checkpoint } = await result('run');
     expect(metrics).toEqual(expected.metrics);
     expect(checkpoint).toEqual(expected.checkpoint);
-    expect((await readdir(join(cwd, 'run'))).filter((name) => !name.endsWith('.tmp')).toSorted()).toEqual(['checkpoint.safetensors', 'config.json', 'metrics.jsonl', 'model.zz']);
+    expect((await readdir(join(cwd, 'run'))).filter((name) => !name.endsWith('.tmp')).toSorted()).toEqual(['checkpoint.safetensors', 'config.json', 'metrics.jsonl', 'model.zz', 'report.html']);
   });
 
   test('killed before the first epoch is done, a run starts again', async () => {
