@@ -6,11 +6,11 @@ import { choice } from './choice.ts';
 import type { AddCommand } from './command.ts';
 import { unifiedDiff } from './diff.ts';
 import { at, EXIT, print, UsageError, type Io } from './io.ts';
-import { loadNet } from './load.ts';
+import { loadNet, type LoadedNet } from './load.ts';
 import { positive, wholeNumber } from './settings.ts';
 import type { Stage } from './stages.ts';
 
-const FORMATS = ['text', 'json', 'dot', 'svg'] as const;
+const FORMATS = ['text', 'json', 'dot', 'svg', 'html'] as const;
 type Format = (typeof FORMATS)[number];
 
 interface Options {
@@ -32,7 +32,7 @@ export const irCommand: AddCommand = (program, io, done) => {
     .description('Prints a net at a stage of its compilation: tokens, ast, graph, any pass (unroll, autodiff, ..., fuse, memory), kernels, model.')
     .argument('<file>', 'FILE, or FILE:NetName where it has several')
     .option('--stage <name>', 'which stage', 'graph')
-    .addOption(choice('--format <form>', 'how it is written; dot is for graphs, svg for memory', FORMATS, 'text'))
+    .addOption(choice('--format <form>', 'how it is written; dot and html are for graphs, svg is for memory', FORMATS, 'text'))
     .option('--diff <a..b>', 'what differs between two stages')
     .option('--out <file>', 'write to a file instead of standard output')
     .option('--batch <images>', 'the batch of the stages from bind on (default: the net\'s)', wholeNumber)
@@ -40,7 +40,7 @@ export const irCommand: AddCommand = (program, io, done) => {
     .option('--remat', 'compute costlier values again instead of keeping them')
     .option('--width <factor>', 'scale every channel count but the last', positive, 1)
     .addOption(choice('--mode <mode>', 'the graph of which mode', ['train', 'evaluate'], 'train'))
-    .addHelpText('after', '\nExamples:\n  zz ir net.zz --stage autodiff\n  zz ir net.zz --diff graph..unroll\n  zz ir net.zz --stage memory --stats\n  zz ir net.zz --stage memory --format svg --out memory.svg\n  zz ir net.zz --format dot | dot -Tsvg > net.svg\n')
+    .addHelpText('after', '\nExamples:\n  zz ir net.zz --stage autodiff\n  zz ir net.zz --diff graph..unroll\n  zz ir net.zz --stage memory --stats\n  zz ir net.zz --stage memory --format svg --out memory.svg\n  zz ir net.zz --stage fuse --format html --out net.html\n  zz ir net.zz --format dot | dot -Tsvg > net.svg\n')
     .action(async (file: string, options: Options) => {
       await showStage(file, options, io);
       done(EXIT.good);
@@ -54,9 +54,20 @@ async function showStage(file: string, options: Options, io: Io): Promise<void> 
   const batch = options.batch ?? net.settings.batch;
   const stages = stagesOf(net.program, net.name, { mode: options.mode, width: options.width, batch, settings: net.settings, remat: options.remat ?? false, ...(target && { target }) });
   await traceStages(io, stages);
-  const text = options.stats ? await costs(stages, options, batch) : options.diff === undefined ? formOf(find(stages, options.stage), options.format) : difference(stages, options.diff, options.format);
+  const text = await written(net, stages, options, batch);
   if (options.out === undefined) print(io, text);
   else await writeWhole(at(io, options.out), text.endsWith('\n') ? text : `${text}\n`);
+}
+
+/** What the options ask for. */
+async function written(net: LoadedNet, stages: readonly Stage[], options: Options, batch: number): Promise<string> {
+  const { stage, format, diff, stats } = options;
+  if (stats) return costs(stages, options, batch);
+  if (diff !== undefined) return difference(stages, diff, format);
+  if (format !== 'html') return formOf(find(stages, stage), format);
+  if (!find(stages, stage).graph) throw new UsageError(`stage ${stage} is no graph`, 'The format html is for graph and the passes.');
+  const { graphPage } = await import('./graph-page.ts');
+  return graphPage(net.name, stages, stage, new Map(net.program.files.map(({ source }) => [source.file, source.text])));
 }
 
 function find(stages: readonly Stage[], name: string): Stage {
@@ -67,7 +78,7 @@ function find(stages: readonly Stage[], name: string): Stage {
 
 function formOf(stage: Stage, format: Format): string {
   if (format === 'json') return JSON.stringify(stage.json(), null, 2);
-  const write = stage[format];
+  const write = format === 'html' ? undefined : stage[format];
   if (write) return write();
   throw format === 'svg' ? new UsageError(`stage ${stage.name} has no picture`, 'The format svg is for memory.') : new UsageError(`stage ${stage.name} is no graph`, 'The format dot is for graph and the passes.');
 }

@@ -72,11 +72,10 @@ function overlaps({ kernels }: MemoryPlan, buffers: readonly Buffer[]): string[]
   const starting = groupBy(buffers, ({ from }) => from);
   const ending = groupBy(buffers, ({ to }) => to);
   for (let kernel = -1; kernel <= kernels.length; kernel++) {
-    const users = usersOf({ nodes: kernels[kernel] ?? [] });
     for (const buffer of starting.get(kernel) ?? []) {
       const at = indexOf(alive, buffer.offset);
       const there = alive[at];
-      if (there && there.offset === buffer.offset && there.to === kernel && there.from < kernel && there.bytes === buffer.bytes && inPlace(there.node.id, buffer.node, users)) {
+      if (there && there.offset === buffer.offset && there.to === kernel && there.from < kernel && there.bytes === buffer.bytes && inPlace(there.node.id, buffer.node, kernels[kernel] ?? [])) {
         alive[at] = buffer;
         continue;
       }
@@ -105,7 +104,10 @@ function groupBy<K, T>(items: readonly T[], keyOf: (item: T) => K): Map<K, T[]> 
   return groups;
 }
 
-const inPlace = (value: ValueId, result: Node, users: ReadonlyMap<ValueId, readonly Node[]>): boolean => staysAtElement(value, result, (id) => users.get(id) ?? []);
+function inPlace(value: ValueId, result: Node, members: readonly Node[]): boolean {
+  const users = usersOf({ nodes: members });
+  return staysAtElement(value, result, (id) => users.get(id) ?? []);
+}
 
 /** Where an offset belongs among buffers in order of theirs. */
 function indexOf(buffers: readonly Buffer[], offset: number): number {
