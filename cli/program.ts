@@ -34,6 +34,7 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
       getOutHelpWidth: () => io.stdout.columns ?? 80,
       getErrHelpWidth: () => io.stderr.columns ?? 80,
     })
+    .configureHelp({ minWidthToWrap: 24 })
     .exitOverride()
     .addHelpText('after', '\nExample:\n  zz train dsl-examples/case-b.zz --data synthetic --width 0.25\n');
   for (const add of COMMANDS) {

@@ -51,11 +51,20 @@ export function createReporter(io: Io, options: ReportOptions): Reporter {
   };
 }
 
-/** What a bar shows beside itself fits the terminal: the least useful parts go first. */
-function layout(columns: number): { readonly barsize: number; readonly parts: (head: string, speed: string, scores: string, note: string) => string } {
-  if (columns >= 96) return { barsize: 24, parts: (head, speed, scores, note) => `${head}  ${speed}  ${scores}  ${note}` };
-  if (columns >= 76) return { barsize: 10, parts: (head, _, scores, note) => `${head}  ${scores}  ${note}` };
-  return { barsize: 6, parts: (head, _, scores, note) => `${head}  ${note.startsWith('evaluating') ? note : `${scores}  ${note}`}` };
+/** Cells of the bar itself. */
+const barCells = (columns: number): number => (columns >= 96 ? 24 : columns >= 76 ? 10 : 6);
+
+interface Parts {
+  readonly head: string;
+  readonly speed: string;
+  readonly scores: string;
+  readonly note: string;
+}
+
+/** What stands beside a bar, in so many columns: the least useful parts go first. */
+function fit({ head, speed, scores, note }: Parts, room: number): string {
+  const tries = [[head, speed, scores, note], [head, scores, note], [head, note]].map((parts) => parts.join('  '));
+  return tries.find((text) => text.length <= room) ?? head;
 }
 
 const makeBar = (io: Io, format: string, barsize: number): cliProgress.SingleBar =>
@@ -67,12 +76,13 @@ const makeBar = (io: Io, format: string, barsize: number): cliProgress.SingleBar
 function createBar(io: Io, { epochs, batch }: ReportOptions) {
   let bar: cliProgress.SingleBar | undefined;
   let last: StepEvent | undefined;
-  const { barsize, parts } = layout(widthOf(io, io.stderr));
+  const columns = widthOf(io, io.stderr);
+  const barsize = barCells(columns);
   const payload = (event: StepEvent, note?: string) => {
     const { stepOfEpoch, stepsPerEpoch, imagesPerSecond, score } = event;
     const left = ((stepsPerEpoch - stepOfEpoch) * batch) / imagesPerSecond;
-    const head = `${stepOfEpoch}/${stepsPerEpoch}`;
-    return { text: parts(head, `${imagesPerSecond.toFixed(1)} images/s`, `loss ${decimal(score.loss)}${accuracy(score.accuracy)}`, note ?? `${duration(left)} left`) };
+    const parts: Parts = { head: `${stepOfEpoch}/${stepsPerEpoch}`, speed: `${imagesPerSecond.toFixed(1)} images/s`, scores: `loss ${decimal(score.loss)}${accuracy(score.accuracy)}`, note: note ?? `${duration(left)} left` };
+    return { text: fit(parts, columns - `epoch ${event.epoch}/${epochs}  `.length - barsize) };
   };
   const start = (event: StepEvent): cliProgress.SingleBar => {
     const made = makeBar(io, `epoch ${event.epoch}/${epochs} {bar} {text}`, barsize);
@@ -97,7 +107,7 @@ function createBar(io: Io, { epochs, batch }: ReportOptions) {
 
 /** A bar over the test split, on a terminal. */
 export function createEvaluationBar(io: Io, total: number, quiet: boolean): { readonly update: (done: number) => void; readonly stop: () => void } {
-  const bar = io.stderr.isTTY === true && !quiet ? makeBar(io, 'evaluating {bar} {value}/{total}', layout(widthOf(io, io.stderr)).barsize) : undefined;
+  const bar = io.stderr.isTTY === true && !quiet ? makeBar(io, 'evaluating {bar} {value}/{total}', barCells(widthOf(io, io.stderr))) : undefined;
   bar?.start(total, 0);
   return { update: (done) => bar?.update(done), stop: () => bar?.stop() };
 }

@@ -7,23 +7,24 @@ import { RunError } from '../../runtime/errors.ts';
 import type { TrainEvent } from '../../runtime/train.ts';
 import { reportError } from '../../cli/errors.ts';
 import { UsageError, type Io } from '../../cli/io.ts';
+import { main } from '../../cli/program.ts';
 import { createReporter } from '../../cli/progress.ts';
 import { decimal, duration, percent, table } from '../../cli/table.ts';
 import { printTree } from '../../cli/tree.ts';
 
 /** A terminal that keeps what is written and forgets cleared lines. */
-function terminal(isTTY = true) {
+function terminal(isTTY = true, columns = 120) {
   const written: string[] = [];
   const stream = {
-    isTTY, columns: 120, write: (text: string) => { written.push(text); return true; },
+    isTTY, columns, write: (text: string) => { written.push(text); return true; },
     cursorTo: () => true, moveCursor: () => true, clearLine: () => { written.push('<clear>'); return true; },
     on: () => stream, once: () => stream, removeListener: () => stream,
   };
   return { stream, text: () => written.join('') };
 }
 
-function io(isTTY = true, env: Record<string, string> = {}) {
-  const [out, err] = [terminal(false), terminal(isTTY)];
+function io(isTTY = true, env: Record<string, string> = {}, columns = 120) {
+  const [out, err] = [terminal(false, columns), terminal(isTTY, columns)];
   const made: Io = { stdin: (async function* () { /* nothing */ })(), stdout: out.stream, stderr: err.stream, env: { NO_COLOR: '1', ...env }, cwd: '/', onInterrupt: () => () => undefined };
   return { io: made, out: out.text, err: err.text };
 }
@@ -122,4 +123,47 @@ test('a tree as deep as a chain of 100,000 nodes is printed without recursion', 
   const text = printTree(tree);
   expect(text.split('\n')).toHaveLength(100_002);
   expect(text.length).toBeLessThan(40_000_000);
+});
+
+describe('narrow terminals', () => {
+  test.each(['check', 'fmt', 'ir', 'train', 'eval', 'predict', 'compare', 'bench', 'data', 'doctor', 'completion'])('the help of %s fits 60 columns', async (command) => {
+    const { io: seen, out } = io(false, {}, 60);
+    expect(await main([command, '--help'], seen)).toBe(0);
+    const [described = ''] = out().split('\nExample');
+    expect(Math.max(...described.split('\n').map((line) => line.length))).toBeLessThanOrEqual(60);
+  });
+
+  test.each([60, 80, 100])('the bar stays on one line of %i columns', async (columns) => {
+    const { io: seen, err } = io(true, {}, columns);
+    const reporter = createReporter(seen, { epochs: 21, batch: 25, json: false, quiet: false });
+    reporter.event({ event: 'step', epoch: 21, step: 2000, stepOfEpoch: 999, stepsPerEpoch: 2000, score: { loss: 0.001234, accuracy: 1 }, imagesPerSecond: 1234.5 });
+    reporter.event({ event: 'evaluate', epoch: 21, done: 5000, total: 10000 });
+    await vi.waitFor(() => { expect(err()).toContain('evaluating 5000/10000'); });
+    reporter.stop();
+    // eslint-disable-next-line no-control-regex -- what a terminal does not show
+    const drawn = err().replace(/\x1b(?:\[[\d;?]*[A-Za-z]|[78])/g, '').split(/epoch (?=21)/).slice(1).map((text) => `epoch ${text.split('<clear>')[0] ?? ''}`);
+    expect(drawn.length).toBeGreaterThan(1);
+    for (const line of drawn) expect(line.trimEnd().length, line).toBeLessThanOrEqual(columns);
+  });
+});
+
+describe('colours', () => {
+  const line = (isTTY: boolean, env: Record<string, string | undefined>): string => {
+    const { io: seen, err } = io(isTTY);
+    reportError({ ...seen, env }, new UsageError('which?'));
+    return err();
+  };
+  const red = (text: string): boolean => text.includes('\u001b[31m');
+  test.each<[string, boolean, Record<string, string>, boolean]>([
+    ['a terminal', true, {}, true],
+    ['a pipe', false, {}, false],
+    ['NO_COLOR', true, { NO_COLOR: '1' }, false],
+    ['an empty NO_COLOR', true, { NO_COLOR: '' }, true],
+    ['NO_COLOR before FORCE_COLOR', true, { NO_COLOR: '1', FORCE_COLOR: '1' }, false],
+    ['FORCE_COLOR into a pipe', false, { FORCE_COLOR: '1' }, true],
+    ['FORCE_COLOR=0', true, { FORCE_COLOR: '0' }, false],
+    ['a dumb terminal', true, { TERM: 'dumb' }, false],
+  ])('%s', (_, isTTY, env, coloured) => {
+    expect(red(line(isTTY, env))).toBe(coloured);
+  });
 });
