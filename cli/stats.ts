@@ -8,9 +8,10 @@ import { table } from './table.ts';
 
 /** The costs after each pass up to a stage. Throws UsageError where the stage comes before the passes. */
 export function passStats(stages: readonly Stage[], last: string, batch: number): PassStats[] {
-  const names = stages.flatMap(({ name, graph }) => (graph && isFlat(graph) ? [name] : []));
-  if (!names.includes(last)) throw new UsageError(`stage ${last} has no costs`, `Stages with costs: ${names.join(', ')}.`);
-  return stages.slice(0, stages.findIndex(({ name }) => name === last) + 1).flatMap(({ name, graph }) => (graph && isFlat(graph) ? [statsOf(name, graph, batch)] : []));
+  const flat = stages.flatMap(({ name, graph }) => (graph && name !== 'graph' && isFlat(graph) ? [{ name, graph }] : []));
+  const end = flat.findIndex(({ name }) => name === last) + 1;
+  if (end === 0) throw new UsageError(`stage ${last} has no costs`, `Stages with costs: ${flat.map(({ name }) => name).join(', ')}.`);
+  return flat.slice(0, end).map(({ name, graph }) => statsOf(name, graph, batch));
 }
 
 /** Costs are of operations: regions, calls and declared routes have none yet. */

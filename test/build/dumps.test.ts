@@ -12,7 +12,7 @@ const SAMPLES = join(ROOT, 'test/samples');
 
 describe.each(readdirSync(SAMPLES).sort())('%s', (name) => {
   const source = readFileSync(join(SAMPLES, name, 'input.zz'), 'utf8');
-  const first = /^net (\w+)/.exec(source)?.[1] ?? '';
+  const first = /^net (\w+)/m.exec(source)?.[1] ?? '';
   const built = graphOf(source, { net: first });
   const stages = { 'graph.txt': built, 'unroll.txt': unroll.run(built) };
 

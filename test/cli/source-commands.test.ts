@@ -191,6 +191,31 @@ describe('ir', () => {
     expect(await ir('--diff', 'graph..graph')).toEqual({ status: 0, stdout: '', stderr: '' });
   });
 
+  test('what a step costs after each pass, as tables and as JSON', async () => {
+    const { stdout } = await ir('--stage', 'memory', '--stats', '--batch', '4');
+    const [title, ...tables] = stdout.trimEnd().split('\n\n');
+    expect(title).toBe('One step of 4 images.');
+    expect(tables.map((table) => /^(whole step|\w+)/.exec(table)?.[1])).toEqual(['whole step', 'forward', 'backward', 'update']);
+    const names = PASSES.map(({ name }) => name);
+    for (const table of tables) expect(table.split('\n').slice(1).map((line) => line.split(' ')[0])).toEqual(names);
+    type Part = Readonly<Record<'nodes' | 'kernels' | 'contractions' | 'bytes' | 'peak', number>>;
+    const { batch, passes } = JSON.parse((await ir('--stage', 'memory', '--stats', '--batch', '4', '--format', 'json')).stdout) as { batch: number; passes: { pass: string; parts: Record<string, Part> }[] };
+    expect([batch, passes.map(({ pass }) => pass)]).toEqual([4, names]);
+    const at = (pass: string): Record<string, Part> => passes.find((each) => each.pass === pass)?.parts ?? {};
+    expect(at('unroll')['backward']?.nodes).toBe(0);
+    expect(at('memory')['step']?.kernels).toBeLessThan(at('simplify')['step']?.kernels ?? 0);
+    for (const { parts: { step, ...phases } } of passes) {
+      for (const key of ['nodes', 'kernels', 'contractions', 'bytes'] as const) expect(Object.values(phases).reduce((sum, part) => sum + part[key], 0)).toBe(step?.[key]);
+    }
+    expect((await ir('--stage', 'autodiff', '--stats')).stdout).not.toMatch(/^(update|simplify)/m);
+  });
+
+  test('the memory plan: sizes, a map and a picture', async () => {
+    const { stdout } = await ir('--stage', 'memory');
+    expect(stdout).toMatch(/at="weight\+0"[^]*\/\/ weight +\d+ bytes[^]*\/\/ peak +\d+ bytes[^]*\/\/ temporary arena, .* across, kernels down[^]*\n\/\/ +0 [.=#]{64} conv2d/);
+    expect((await ir('--stage', 'memory', '--format', 'svg')).stdout).toMatch(/^<svg xmlns[^]*<title>%[^]*<\/svg>\n$/);
+  });
+
   test('--out writes the file instead', async () => {
     const shown = (await ir()).stdout;
     expect(await ir('--out', 'graph.txt')).toEqual({ status: 0, stdout: '', stderr: '' });
@@ -203,7 +228,11 @@ describe('ir', () => {
     [['--diff', 'graph..'], /names no two stages/],
     [['--diff', 'graph..x'], /no stage "x"/],
     [['--stage', 'kernels', '--format', 'dot'], /kernels is no graph/],
-    [['--format', 'xml'], /Allowed choices are text, json, dot/],
+    [['--format', 'xml'], /Allowed choices are text, json, dot, svg, html/],
+    [['--format', 'svg'], /graph has no picture[^]*svg is for memory/],
+    [['--stage', 'tokens', '--format', 'html'], /tokens is no graph/],
+    [['--stage', 'ast', '--stats'], /ast has no costs[^]*unroll, autodiff/],
+    [['--stage', 'fuse', '--stats', '--format', 'dot'], /--stats has no form dot/],
     [['--batch', '0'], /whole number from 1/],
     [['--out', 'no/such/folder.txt'], /no such file or folder/],
   ])('%j is refused', async (argv, message) => {
