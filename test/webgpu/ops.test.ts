@@ -1,19 +1,135 @@
-// Every operation in WebGPU shaders against the evaluator.
+// Every operation in WebGPU shaders against the evaluator: random shapes, every way to tile a product, long reductions, and devices with less room.
 
 import { describe, expect, test } from 'vitest';
 import { evaluate } from '../../compiler/4-kernels/evaluate.ts';
+import { emitWebGpu } from '../../compiler/5-emit/wgsl/emit.ts';
+import type { WebGpuOptions } from '../../compiler/5-emit/wgsl/emit.ts';
+import { GUARANTEED } from '../../compiler/5-emit/wgsl/shader.ts';
+import type { Tile } from '../../compiler/5-emit/wgsl/tiles.ts';
 import { casesGraph, KINDS, relativeError } from '../kernels/cases.ts';
+import { describeCase, graphOf, op } from '../wasm/harness.ts';
+import type { Case } from '../wasm/harness.ts';
 import { missing, runWebGpu, skipped } from './harness.ts';
 
 /** SwiftShader's cosine is good to 1e-4, as WGSL allows; the other operations are held to 1e-5. */
 const limitOf = (id: string): number => (id.startsWith('cos.') ? 2e-4 : 1e-5);
 
+/** The random cases that differ from the evaluator. */
+async function wrongOf(repeats: number, options: WebGpuOptions): Promise<string[]> {
+  const { graph, feeds, values } = casesGraph(KINDS, repeats);
+  const expected = evaluate(graph, feeds, { precision: 'f32', wanted: values });
+  const found = await runWebGpu(graph, feeds, values, options);
+  return values.filter((id) => !(relativeError(found.get(id) ?? [], expected.get(id) ?? []) < limitOf(id)));
+}
+
+async function wrongCases(cases: readonly Case[], options: WebGpuOptions): Promise<string[]> {
+  const { graph, feeds } = graphOf(cases);
+  const wanted = graph.outputs.map(({ value }) => value);
+  const expected = evaluate(graph, feeds, { precision: 'f32', wanted });
+  const found = await runWebGpu(graph, feeds, wanted, options);
+  return cases.filter((_, i) => !(relativeError(found.get(`y${i}`) ?? [], expected.get(`y${i}`) ?? []) < 1e-5)).map(describeCase);
+}
+
+/** A convolution with both its adjoints. */
+function convolution(n: number, h: number, w: number, inputs: number, outputs: number, k: number, { stride = 1, dilation = 1, groups = 1, pad = 'same' as 'same' | 'valid' } = {}): Case[] {
+  const span = (k - 1) * dilation + 1;
+  const size = (length: number): number => (pad === 'same' ? Math.ceil(length / stride) : Math.floor((length - span) / stride) + 1);
+  const attrs = { stride, dilation, groups, pad };
+  const [x, filter, y] = [[n, h, w, inputs], [k, k, inputs / groups, outputs], [n, size(h), size(w), outputs]];
+  return [op('conv2d', attrs, x, filter), op('conv2d_input_grad', { ...attrs, size: [h, w] }, y, filter), op('conv2d_filter_grad', { ...attrs, k }, x, y)];
+}
+
+/** Factors that lie in fours along their own axis, along the summed one and along neither; sizes that fill tiles and that do not. */
+const products: Case[] = [
+  ...convolution(2, 6, 6, 8, 12, 3),
+  ...convolution(2, 5, 7, 3, 20, 3),
+  ...convolution(1, 5, 6, 7, 5, 5),
+  ...convolution(3, 6, 6, 12, 10, 1),
+  ...convolution(2, 7, 7, 8, 12, 3, { stride: 2 }),
+  ...convolution(2, 11, 10, 6, 9, 3, { stride: 3, pad: 'valid' }),
+  ...convolution(1, 9, 8, 4, 8, 3, { dilation: 2 }),
+  ...convolution(2, 6, 5, 12, 24, 3, { groups: 3 }),
+  ...convolution(2, 4, 4, 6, 12, 3, { groups: 3, stride: 2 }),
+  ...[false, true].flatMap((transpose_a) =>
+    [false, true].flatMap((transpose_b) =>
+      [[33, 20, 12], [10, 37, 9]].flatMap(([rows = 1, depth = 1, columns = 1]) => {
+        const [a, b] = [transpose_a ? [depth, rows] : [rows, depth], transpose_b ? [columns, depth] : [depth, columns]];
+        return [op('matmul', { transpose_a, transpose_b }, [2, ...a], b), op('matmul', { transpose_a, transpose_b }, [2, ...a], [2, ...b])];
+      }),
+    ),
+  ),
+];
+
+const tile = (rows: number, columns: number, depth: number, threadRows: number, threadColumns: number): Tile => ({ rows, columns, depth, threadRows, threadColumns });
+
 describe.skipIf(missing !== undefined)(`WebGPU shaders${skipped}`, () => {
   test('every operation on random shapes computes what the evaluator computes', async () => {
-    const { graph, feeds, values } = casesGraph(KINDS, 4);
-    const expected = evaluate(graph, feeds, { precision: 'f32', wanted: values });
-    const found = await runWebGpu(graph, feeds, values);
-    const errors = values.map((id) => [id, relativeError(found.get(id) ?? [], expected.get(id) ?? [])] as const);
-    expect(errors.filter(([id, error]) => !(error < limitOf(id)))).toEqual([]);
+    expect(await wrongOf(4, {})).toEqual([]);
+  });
+
+  test('on devices that bind four buffers, start eight workgroups along a dimension and have 16 invocations in one', async () => {
+    const limits = { ...GUARANTEED, storageBuffers: 4, workgroupsPerDimension: 8, workgroupInvocations: 16 };
+    expect(await wrongOf(2, { limits, tiling: () => undefined })).toEqual([]);
+  });
+
+  for (const [shape, parts] of [[tile(16, 16, 8, 4, 4), 1], [tile(16, 16, 12, 8, 4), 3], [tile(8, 32, 4, 4, 8), 2]] as const) {
+    test(`products in tiles of ${shape.rows} by ${shape.columns} by ${shape.depth}, the summed axis in parts: ${parts}`, async () => {
+      expect(await wrongCases(products, { tiling: () => ({ tile: shape, parts }) })).toEqual([]);
+    });
+  }
+
+  test('products without tiles', async () => {
+    expect(await wrongCases(products.filter((_, i) => i % 3 === 0), { tiling: () => undefined })).toEqual([]);
+  });
+
+  test('a first layer of three channels and a filter gradient over many positions choose their own tiles and parts', async () => {
+    const cases = [...convolution(2, 16, 16, 3, 32, 3), op('matmul', { transpose_a: true, transpose_b: false }, [700, 36], [700, 8])];
+    const shaders = emitWebGpu(graphOf(cases).graph, {}, 1).steps.map(({ name, shader }) => ({ name, tiled: shader.includes('tile_a'), parts: name.endsWith('_parts') }));
+    expect(shaders.filter(({ tiled }) => tiled).length).toBe(3);
+    expect(shaders.filter(({ parts }) => parts).length).toBe(2);
+    expect(await wrongCases(cases, {})).toEqual([]);
+  });
+
+  test('reductions of many terms by trees, along the terms and across them', async () => {
+    const cases = [
+      ...(['reduce_sum', 'reduce_mean', 'reduce_max'] as const).flatMap((kind) => [
+        op(kind, { axes: [0, 1, 2], keep: false }, [2, 9, 8, 13]),
+        op(kind, { axes: [1], keep: true }, [5, 300]),
+        op(kind, { axes: [0], keep: false }, [130, 33]),
+        op(kind, { axes: [0, 1], keep: false }, [65, 70]),
+      ]),
+      op('softmax', {}, [3, 200]),
+      op('log_softmax', {}, [3, 129]),
+      op('softmax_cross_entropy', { label_smoothing: 0.1 }, [200, 100], { shape: [200], classes: 100 }),
+      op('softmax_cross_entropy_grad', { label_smoothing: 0 }, [70, 100], { shape: [70], classes: 100 }, []),
+      op('count_correct', {}, [200, 100], { shape: [200], classes: 100 }),
+    ];
+    const trees = emitWebGpu(graphOf(cases).graph, {}, 1).steps.filter(({ shader }) => shader.includes('workgroupBarrier'));
+    expect(trees.length).toBeGreaterThan(12);
+    expect(await wrongCases(cases, {})).toEqual([]);
+  });
+
+  test('elements in fours: ends that are no multiple of four, pieces that are, and pieces that are not', async () => {
+    const cases = [
+      op('exp', {}, [7, 3]),
+      op('add', {}, [5, 7], []),
+      op('add', {}, [2, 3, 4, 8], [8]),
+      op('add', {}, [2, 3, 4, 6], [6]),
+      op('concat', { axis: 3 }, [2, 2, 2, 16], [2, 2, 2, 4]),
+      op('concat', { axis: 3 }, [2, 2, 2, 6], [2, 2, 2, 2]),
+      op('slice', { axis: 3, start: 4, size: 8 }, [2, 3, 2, 16]),
+      op('slice', { axis: 3, start: 2, size: 8 }, [2, 3, 2, 16]),
+      op('pad', { axis: 3, before: 4, after: 8 }, [2, 3, 2, 4]),
+      op('transpose', { perm: [0, 2, 1, 3] }, [2, 3, 5, 8]),
+      op('maxpool', { k: 2 }, [2, 6, 6, 8]),
+      op('upsample', { k: 2 }, [1, 3, 3, 8]),
+      op('tanh', {}, { shape: [2, 64], low: -30, high: 30 }),
+      op('expm1', {}, { shape: [64], low: -1e-3, high: 1e-3 }),
+      op('softplus', {}, { shape: [64], low: -90, high: 90 }),
+    ];
+    const vectors = emitWebGpu(graphOf(cases).graph, {}, 1).steps.filter(({ shader }) => shader.includes('array<vec4f>')).map(({ name }) => name);
+    expect(vectors).toEqual(expect.arrayContaining(['exp_y0', 'add_y2', 'concat_y4', 'slice_y6', 'pad_y8', 'transpose_y9', 'maxpool_y10', 'upsample_y11']));
+    expect(vectors).not.toContain('slice_y7');
+    expect(await wrongCases(cases, {})).toEqual([]);
   });
 });

@@ -5,7 +5,6 @@ import { isLeaf } from '../../2-graph/ops.ts';
 import { elementCount } from '../../2-graph/types.ts';
 import { buffersOf, children, load, sum as sumOf } from '../../4-kernels/expr.ts';
 import type { Expr } from '../../4-kernels/expr.ts';
-import { isContraction } from '../../4-kernels/fused.ts';
 import type { ContractionRoot } from '../../4-kernels/fused.ts';
 import { plus, showIndex, times, use } from '../../4-kernels/indexing.ts';
 import type { Index } from '../../4-kernels/indexing.ts';
@@ -49,7 +48,7 @@ export function emitWebGpu(graph: Graph, { limits = GUARANTEED, tiling = usualTi
   for (const buffer of kernels.flatMap((kernel) => kernel.scratch)) add(buffer);
   const tasks = kernels.flatMap((kernel) => kernel.tasks).flatMap((task): (Task | WithTiling)[] => {
     const { root } = task;
-    if (!isContraction(root)) return [task];
+    if (!root) return [task];
     const product = productOf(root);
     const chosen = tiling(product, limits);
     return chosen ? tiled(task, root, chosen, add) : [task];

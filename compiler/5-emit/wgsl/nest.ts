@@ -3,11 +3,14 @@
 import { elementCount } from '../../2-graph/types.ts';
 import { all, atLeastZero, buffersOf, div, load, localsOf, mapExpr, mapTest, number, reduce, showExpr } from '../../4-kernels/expr.ts';
 import type { Expr, Test } from '../../4-kernels/expr.ts';
-import type { FusedKernel, Let, Nest, Root, Store } from '../../4-kernels/fused.ts';
+import { isContraction } from '../../4-kernels/fused.ts';
+import type { ContractionRoot, FusedKernel, Let, Nest, Store } from '../../4-kernels/fused.ts';
 import { int, minus, plus, replace, times, use } from '../../4-kernels/indexing.ts';
 import type { Index, Var } from '../../4-kernels/indexing.ts';
 import type { Buffer } from '../../4-kernels/kernel.ts';
-import { flatten } from '../../4-kernels/rule.ts';
+import { LOWER } from '../../4-kernels/lower.ts';
+import { flatten, unflatten } from '../../4-kernels/rule.ts';
+import type { Loops, LowerRule, Operand } from '../../4-kernels/rule.ts';
 
 /** A value and its place; stored only where the guard holds. */
 export interface Placed {
@@ -21,7 +24,7 @@ export interface Placed {
 export interface Task {
   readonly name: string;
   readonly indices: readonly Var[];
-  readonly root?: Root;
+  readonly root?: ContractionRoot;
   readonly lets: readonly Let[];
   readonly stores: readonly Placed[];
 }
@@ -50,7 +53,7 @@ function unpooled(nest: Nest, name: string, own: (buffer: Buffer) => Buffer): Ta
     const full = same ?? { output: own({ id: `${store.output.id}.full`, dtype: 'f32', shape }), index: flatten(places, shape), value: store.value };
     return [{ full, task: poolTask(`${name}_pool`, store.output, full.output, shape, store.pool) }];
   });
-  const task: Task = { name, indices, ...(root && { root }), lets, stores: [...direct, ...pooled.map(({ full }) => full).filter((full) => !direct.includes(full))] };
+  const task: Task = { name, indices, ...(isContraction(root) && { root }), lets, stores: [...direct, ...pooled.map(({ full }) => full).filter((full) => !direct.includes(full))] };
   return [task, ...pooled.map((each) => each.task)];
 }
 
@@ -114,11 +117,42 @@ function fitting(task: Task, most: number, own: (buffer: Buffer) => Buffer): Tas
   const isLoad = ({ value }: Let): boolean => value.kind === 'load';
   if (task.root && task.lets.some((each) => each.name === task.root?.local && !isLoad(each)) && (task.stores.length > 1 || task.lets.length > 1)) return aside(task.root.local);
   if (task.stores.length > 1) return task.stores.flatMap((store, i) => fitting(trimmed({ ...task, name: i === 0 ? task.name : `${task.name}_s${i}`, stores: [store] }), most, own));
+  if (task.root) return withStagedOperand(task, task.root, own).flatMap((each) => fitting(each, most, own));
   const cut = task.lets.findLast((each) => !isLoad(each) && buffersOf(each.value).length > 1);
   if (cut) return aside(cut.name);
   const named = withNames(first.value, task.lets.length);
   if (named && named.lets.length > 0) return fitting({ ...task, lets: [...task.lets, ...named.lets], stores: [{ ...first, value: named.value }] }, most, own);
   throw new RangeError(`${task.name} reads ${buffersIn(task).length - 1} buffers at once; a device binds ${most}`);
+}
+
+/** A contraction's operand that reads the most buffers stored by itself first. Throws RangeError where each is one already. */
+function withStagedOperand(task: Task, root: ContractionRoot, own: (buffer: Buffer) => Buffer): Task[] {
+  const elements = root.operands.map(({ shape, at }) => {
+    const indices = shape.map((extent, axis) => ({ name: `i${axis}`, extent }));
+    return { indices, value: at(...indices.map(use)) };
+  });
+  const counts = elements.map(({ value }) => buffersOf(value).length);
+  const most = counts.indexOf(Math.max(...counts));
+  const [element, operand] = [elements[most], root.operands[most]];
+  if (!element || !operand || (counts[most] ?? 0) < 2) throw new RangeError(`${task.name} binds more buffers than a device has room for`);
+  const { shape } = operand;
+  const output = own({ id: `${root.node.id}.operand${most}`, dtype: 'f32', shape });
+  const stored: Task = { name: `${task.name}_operand${most}`, indices: element.indices, lets: [], stores: [{ output, index: flatten(element.indices.map(use), shape), value: element.value }] };
+  const plain: Operand = { shape, at: (...places) => load(output.id, flatten(places, shape)), flat: (place) => load(output.id, place) };
+  const operands = root.operands.with(most, plain);
+  const value = contraction({ ...root, operands }, task.indices.map(use));
+  return [stored, { ...task, root: { ...root, operands }, lets: task.lets.map((each) => (each.name === root.local ? { ...each, value } : each)) }];
+}
+
+/** The element of a contraction, summed where it is read. */
+function contraction({ node, operands, shape }: ContractionRoot, indices: readonly Index[]): Expr {
+  const inline = (_: string, stageShape: readonly number[], { body, extents }: Loops): Operand => {
+    const at = (...places: readonly Index[]): Expr => body(...(extents ? unflatten(flatten(places, stageShape), extents) : places));
+    return { shape: stageShape, at, flat: (place) => at(...unflatten(place, stageShape)) };
+  };
+  const rule = LOWER[node.kind] as LowerRule;
+  const { body, extents } = rule({ node, attrs: node.attrs as never, inputs: operands, shape, stage: inline }, ...operands);
+  return body(...(extents ? unflatten(flatten(indices, shape), extents) : indices));
 }
 
 /** An operation's operands by names, which end in `suffix`; undefined where there is nothing to name. */
