@@ -33,6 +33,7 @@ function sweep(graph: Graph): { graph: Graph; changed: boolean } {
   const byId = new Map<ValueId, Node>();
   const known = new Map<string, ValueId>();
   const renamed = new Map<ValueId, ValueId>();
+  const merged = new Map<ValueId, Node[]>();
   const uses = countUses(graph);
   const fresh = freshIds(graph);
   let changed = false;
@@ -51,6 +52,7 @@ function sweep(graph: Graph): { graph: Graph; changed: boolean } {
     if (twin) {
       changed = true;
       uses.set(twin, (uses.get(twin) ?? 0) + (uses.get(node.id) ?? 0));
+      if (node.kind !== 'constant') merged.set(twin, [...(merged.get(twin) ?? []), node]);
       return twin;
     }
     if (key) known.set(key, node.id);
@@ -81,7 +83,9 @@ function sweep(graph: Graph): { graph: Graph; changed: boolean } {
   for (const node of graph.nodes) {
     renamed.set(node.id, settle({ ...node, inputs: node.inputs.map((input) => renamed.get(input) ?? input) }));
   }
-  return { graph: renameRoots({ ...graph, nodes }, renamed), changed };
+  // A merged value keeps the locations of all; its place in the topology is the first one's.
+  const located = nodes.map((node) => (merged.has(node.id) ? { ...node, locs: mergedPlace([node, ...(merged.get(node.id) ?? [])]).locs } : node));
+  return { graph: renameRoots({ ...graph, nodes: located }, renamed), changed };
 }
 
 /** Equal keys are equal values. Leaves have their own identity, but for constants. */
