@@ -3,7 +3,7 @@
 import type { Emitter } from '../compiler/compile.ts';
 import type { Model } from '../compiler/5-emit/model.ts';
 import { BackendError, type Backend, type Session } from '../runtime/backend.ts';
-import { UsageError } from './io.ts';
+import { didYouMean, UsageError } from './io.ts';
 
 export interface Target extends Emitter<unknown> {
   readonly backend: Backend<unknown>;
@@ -60,7 +60,7 @@ export const BACKENDS: readonly BackendEntry[] = [
 ];
 
 export const AUTO = 'auto';
-const names = (): string => [AUTO, ...BACKENDS.map(({ name }) => name)].join(', ');
+const names = (): string[] => [AUTO, ...BACKENDS.map(({ name }) => name)];
 
 /** A backend for which a GPU must be there; one that is drawn by the processor is none. */
 const onGpu = (entry: BackendEntry): BackendEntry => ({
@@ -79,7 +79,7 @@ const automatic = (): readonly BackendEntry[] => [...BACKENDS.filter(({ name }) 
 /** The backends to try for a name. Throws UsageError where there is none of it. */
 export function backendsFor(name: string, options: BackendOptions = {}): readonly BackendEntry[] {
   const entries = name === AUTO ? automatic() : BACKENDS.filter((candidate) => candidate.name === name);
-  if (entries.length === 0) throw new UsageError(`there is no backend "${name}" in this version`, `Backends: ${names()}.`);
+  if (entries.length === 0) throw new UsageError(`there is no backend "${name}" in this version`, `${didYouMean(name, names())}Backends: ${names().join(', ')}.`);
   return entries.map((entry) => ({ ...entry, load: () => entry.load(options) }));
 }
 

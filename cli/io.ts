@@ -2,6 +2,7 @@
 
 import { resolve } from 'node:path';
 import pc from 'picocolors';
+import { nearest } from '../compiler/diagnostics.ts';
 
 export interface Output {
   write(text: string): unknown;
@@ -33,6 +34,12 @@ export class UsageError extends Error {
 }
 
 export const at = (io: Io, path: string): string => resolve(io.cwd, path);
+
+/** `Did you mean wasm? ` where one of the names is near, for the advice of an error. */
+export function didYouMean(name: string, names: readonly string[]): string {
+  const near = nearest(name, names);
+  return near === undefined ? '' : `Did you mean ${near}? `;
+}
 
 /** Writes a result, with a line end after the last line. */
 export const print = (io: Io, text: string): void => void io.stdout.write(text === '' || text.endsWith('\n') ? text : `${text}\n`);

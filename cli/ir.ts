@@ -5,7 +5,7 @@ import { BACKENDS } from './backends.ts';
 import { choice } from './choice.ts';
 import type { AddCommand } from './command.ts';
 import { unifiedDiff } from './diff.ts';
-import { at, EXIT, print, UsageError, type Io } from './io.ts';
+import { at, didYouMean, EXIT, print, UsageError, type Io } from './io.ts';
 import { loadNet, type LoadedNet } from './load.ts';
 import { positive, wholeNumber } from './settings.ts';
 import type { Stage } from './stages.ts';
@@ -72,7 +72,7 @@ async function written(net: LoadedNet, stages: readonly Stage[], options: Option
 
 function find(stages: readonly Stage[], name: string): Stage {
   const stage = stages.find((each) => each.name === name);
-  if (!stage) throw new UsageError(`there is no stage "${name}"`, `Stages: ${stages.map((each) => each.name).join(', ')}.`);
+  if (!stage) throw new UsageError(`there is no stage "${name}"`, `${didYouMean(name, stages.map((each) => each.name))}Stages: ${stages.map((each) => each.name).join(', ')}.`);
   return stage;
 }
 
