@@ -72,7 +72,8 @@ const missing = (id: ValueId): never => {
   throw new Error(`no buffer %${id}`);
 };
 
-const rowMajor = (indices: readonly Var[]): Index => flatten(indices.map(use), indices.map(({ extent }) => extent));
+/** The row-major place of the element at a nest's indices. */
+export const rowMajor = (indices: readonly Var[]): Index => flatten(indices.map(use), indices.map(({ extent }) => extent));
 
 const readsOf = ({ id, shape }: Buffer): Operand => ({ shape, at: (...places) => load(id, flatten(places, shape)), flat: (place) => load(id, place) });
 

@@ -1,22 +1,21 @@
 // Contractions as blocked products: how each operation's operands are read as matrices.
 
-import type { Node, ValueId } from '../../2-graph/graph.ts';
+import type { Node } from '../../2-graph/graph.ts';
 import { concreteShape, elementCount } from '../../2-graph/types.ts';
 import { samePadding } from '../../2-graph/window.ts';
 import type { Product } from './gemm.ts';
 import type { Operand, Rows, WindowSpec } from './operand.ts';
 
 type ContractionKind = 'matmul' | 'conv2d' | 'conv2d_input_grad' | 'conv2d_filter_grad';
-type ShapeOf = (id: ValueId) => readonly number[];
 
 const isContraction = (node: Node): node is Node<ContractionKind> => Object.hasOwn(PRODUCTS, node.kind);
 
-/** The node as a product of its two operands, or undefined where a loop nest serves as well: no contraction, or too few rows or columns to fill tiles. */
-export function productOf(node: Node, shapeOf: ShapeOf): Product | undefined {
+/** The node as a product of its two operands of these shapes, or undefined where a loop nest serves as well: no contraction, or too few rows or columns to fill tiles. */
+export function productOf(node: Node, operands: readonly (readonly number[])[]): Product | undefined {
   if (!isContraction(node)) return undefined;
   const rule = PRODUCTS[node.kind] as Rule;
-  const [left = '', right = ''] = node.inputs;
-  const product = rule(node.attrs, shapeOf(left), shapeOf(right), concreteShape(node.type.shape));
+  const [left = [], right = []] = operands;
+  const product = rule(node.attrs, left, right, concreteShape(node.type.shape));
   const fitsZeros = (operand: Operand): boolean => operand.rows.kind === 'strided' || operand.channels <= MOST_CHANNELS;
   return product.rows >= 4 && product.columns >= 4 && product.depth >= 4 && fitsZeros(product.left) ? product : undefined;
 }

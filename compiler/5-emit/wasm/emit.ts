@@ -9,13 +9,18 @@ import { use } from '../../4-kernels/indexing.ts';
 import { createKernel } from '../../4-kernels/kernel.ts';
 import type { Buffer, Kernel } from '../../4-kernels/kernel.ts';
 import { lower, resultsOf } from '../../4-kernels/lower.ts';
+import { lowerFused } from '../../4-kernels/lower-fused.ts';
+import { separateWith } from '../../4-kernels/separate.ts';
+import type { Contraction } from '../../4-kernels/separate.ts';
 import type { BufferSpec, Program, WasmStep } from '../model.ts';
 import { bufferOf, imagesOf, neededNodes, programFrame } from '../program.ts';
 import { createCode, define, finish } from './code.ts';
 import type { Code, CodeOptions } from './code.ts';
 import { productOf } from './contraction.ts';
-import { blockingOf, definePack, defineProduct, HEAD, packedBytes, scratchBytes } from './gemm.ts';
-import type { Product } from './gemm.ts';
+import { epilogueOf, storeThrough } from './epilogue.ts';
+import type { Epilogue } from './epilogue.ts';
+import { blockingOf, chunksOf, definePack, defineProduct, HEAD, packedBytes, scratchBytes } from './gemm.ts';
+import type { Product, Store } from './gemm.ts';
 import { createMath } from './math.ts';
 import { defineNest } from './nest.ts';
 import { defineBarrier } from './threads.ts';
@@ -34,7 +39,8 @@ export function emitWasm(graph: Graph, options: CodeOptions, batch = imagesOf(gr
   const steps = [...parts, ...copies];
   const leaves = nodes.filter((node) => isLeaf(node.kind)).map(bufferOf);
   const known = new Set(leaves.map(({ id }) => id));
-  const temporaries = steps.map(({ output }): BufferSpec => ({ ...output, role: { kind: 'temporary' } })).filter(({ id }) => !known.has(id));
+  const written = new Map(steps.map(({ output }) => [output.id, output]));
+  const temporaries = [...written.values()].map((output): BufferSpec => ({ ...output, role: { kind: 'temporary' } })).filter(({ id }) => !known.has(id));
   return {
     ...programFrame(graph, batch),
     buffers: [...leaves.filter(isUsed(graph, steps)), ...temporaries],
@@ -58,10 +64,12 @@ interface ProductPart {
   readonly output: Buffer;
   readonly left: ValueId;
   readonly right: ValueId;
+  readonly epilogue?: Epilogue;
 }
 
-/** The kernels of a graph, those of a large contraction replaced by one product. */
+/** The kernels of a graph, those of a large contraction replaced by one product. Of fused kernels, what follows a product is computed on its sums. */
 function lowered(graph: Graph): (Kernel | ProductPart)[] {
+  if (graph.nodes.some((node) => node.tags.kernel !== undefined)) return lowerFused(graph).flatMap((kernel) => separateWith(kernel, productFor));
   const byId = new Map(graph.nodes.map((node) => [node.id, node]));
   const results = resultsOf(graph);
   const node = (id: ValueId): Node => byId.get(id) ?? missing(id);
@@ -74,7 +82,7 @@ function lowered(graph: Graph): (Kernel | ProductPart)[] {
   };
   const products = new Map<ValueId, ProductPart>();
   for (const each of graph.nodes) {
-    const product = productOf(each, shapeOf);
+    const product = productOf(each, each.inputs.map(shapeOf));
     const [left, right] = product ? each.inputs.map(buffer) : [];
     if (product && left !== undefined && right !== undefined) products.set(each.id, { product, output: { id: each.id, dtype: 'f32', shape: shapeOf(each.id) }, left, right });
   }
@@ -83,6 +91,17 @@ function lowered(graph: Graph): (Kernel | ProductPart)[] {
     if (!product) return [kernel];
     return kernel.output.id === product.output.id ? [product] : []; // a stage of what the product does at once
   });
+}
+
+/** A contraction as a product with an epilogue, where there are both. */
+function productFor({ node, operands, shapes, output, indices, acc, body, params }: Contraction): ProductPart | undefined {
+  const product = productOf(node, shapes);
+  const [left, right] = operands;
+  if (!product || !left || !right) return undefined;
+  const part = { product, output, left: left.id, right: right.id };
+  if (body.kind === 'local') return part;
+  const epilogue = epilogueOf({ indices, acc, body, params }, output, product);
+  return epilogue && { ...part, epilogue };
 }
 
 const missing = (id: ValueId): never => {
@@ -111,6 +130,8 @@ function copiesOf(graph: Graph, nodes: readonly Node[]): Kernel[] {
 interface Emitted {
   readonly kernel: string;
   readonly reads: readonly ValueId[];
+  /** Arguments after the addresses. */
+  readonly numbers?: readonly number[];
   readonly output: Buffer;
   readonly scratch: number;
 }
@@ -129,24 +150,28 @@ function createEmitter(options: CodeOptions) {
     make(name);
     return name;
   };
+  /** The same text for expressions that differ in the names of buffers alone. */
+  const keyOf = (params: readonly Buffer[], ...form: readonly unknown[]): string => {
+    const place = new Map(params.map((param, i) => [param.id, i]));
+    return JSON.stringify([...form, params.map((param) => param.dtype)], (name, value: unknown) => (name === 'buffer' ? place.get(value as ValueId) : numberKey(value)));
+  };
   return {
     kernel(kernel: Kernel): Emitted {
-      const place = new Map(kernel.params.map((param, i) => [param.id, i]));
-      const form = [kernel.indices, kernel.body, kernel.params.map((param) => param.dtype)];
-      const key = JSON.stringify(form, (name, value: unknown) => (name === 'buffer' ? place.get(value as ValueId) : numberKey(value)));
-      const name = once(kernel.name.replace(/_[^_]*$/, ''), key, (fresh) => defineNest(code, math, fresh, kernel));
+      const name = once(kernel.name.replace(/_[^_]*$/, ''), keyOf(kernel.params, kernel.indices, kernel.body), (fresh) => defineNest(code, math, fresh, kernel));
       return { kernel: name, reads: kernel.params.map((param) => param.id), output: kernel.output, scratch: 0 };
     },
-    product({ product, output, left, right }: ProductPart): Emitted[] {
+    product({ product, output, left, right, epilogue }: ProductPart): Emitted[] {
       const blocking = blockingOf(product);
       const packed: Buffer = { id: `${output.id}.packed`, dtype: 'f32', shape: [packedBytes(product, blocking) / 4] };
       const { groups, columns, depth, right: operand } = product;
-      const pack = once('pack', JSON.stringify([groups, columns, depth, operand, blocking.tileColumns]), (name) => definePack(code, name, product, blocking));
-      const multiply = once('product', JSON.stringify(product), (name) => defineProduct(code, name, product, blocking, (_, sum) => sum));
-      return [
-        { kernel: pack, reads: [right], output: packed, scratch: 0 },
-        { kernel: multiply, reads: [left, packed.id], output, scratch: scratchBytes(blocking) },
-      ];
+      const params = epilogue?.params ?? [];
+      const store: Store = epilogue ? storeThrough(epilogue, product, math) : (_, sum) => sum;
+      const pack = once('pack', JSON.stringify([groups, columns, depth, operand, blocking.tileColumns, blocking.chunk]), (name) => definePack(code, name, product, blocking));
+      const multiply = once('product', keyOf(params, product, epilogue?.indices, epilogue?.body), (name) => defineProduct(code, name, product, blocking, store, params.length));
+      return chunksOf(product, blocking).flatMap((start): Emitted[] => [
+        { kernel: pack, reads: [right], numbers: [start], output: packed, scratch: 0 },
+        { kernel: multiply, reads: [left, packed.id, ...params.map((param) => param.id)], numbers: [start], output, scratch: scratchBytes(blocking) },
+      ]);
     },
     finish(steps: readonly Emitted[]): Uint8Array {
       defineRun(code, steps);
@@ -174,8 +199,8 @@ function defineRun(code: Code, steps: readonly Emitted[]): void {
       m.i32.add(address('scratch'), m.i32.mul(thread.get(), address('stride'))),
       address('zeros'),
     ];
-    return steps.flatMap(({ kernel, output, reads }) => [
-      m.call(kernel, [...head().slice(0, HEAD.length), ...[output.id, ...reads].map((id) => address(`buffer.${id}`))], binaryen.none),
+    return steps.flatMap(({ kernel, output, reads, numbers = [] }) => [
+      m.call(kernel, [...head().slice(0, HEAD.length), ...[output.id, ...reads].map((id) => address(`buffer.${id}`)), ...numbers.map((value) => m.i32.const(value))], binaryen.none),
       m.call('barrier', [threads.get()], binaryen.none),
     ]);
   });

@@ -26,6 +26,8 @@ export interface Blocking {
   readonly depth: number;
   readonly rows: number;
   readonly columns: number;
+  /** How much of the depth is packed at a time: all of it, or so much that it stays in the caches while every block of rows reads it. */
+  readonly chunk: number;
 }
 
 const ceilTo = (value: number, step: number): number => Math.ceil(value / step) * step;
@@ -41,12 +43,20 @@ export function blockingOf(product: Product): Blocking {
   const blocks = Math.ceil(product.rows / 128);
   const evenly = blocks < 64 ? Math.min(ceilTo(blocks, 8), Math.ceil(product.rows / 16)) : blocks;
   const rows = share(product.rows, Math.ceil(product.rows / evenly), tileRows);
-  return { tileRows, tileColumns, depth, rows, columns };
+  const depthBytes = product.groups * ceilTo(product.columns, tileColumns) * 4;
+  const chunk = depthBytes * product.depth <= 2 * CHUNK_BYTES ? product.depth : Math.min(product.depth, ceilTo(Math.ceil(CHUNK_BYTES / depthBytes), depth));
+  return { tileRows, tileColumns, depth, rows, columns, chunk };
 }
 
-/** Bytes of the right operand once packed. */
+/** How much of a right operand that is twice as large or more is packed at a time. */
+const CHUNK_BYTES = 1 << 21;
+
+/** Bytes of a chunk of the right operand once packed. */
 export const packedBytes = (product: Product, blocking: Blocking): number =>
-  product.groups * ceilTo(product.columns, blocking.tileColumns) * product.depth * 4;
+  product.groups * ceilTo(product.columns, blocking.tileColumns) * blocking.chunk * 4;
+
+/** Where each chunk begins. */
+export const chunksOf = (product: Product, { chunk }: Blocking): number[] => Array.from({ length: Math.ceil(product.depth / chunk) }, (_, i) => i * chunk);
 
 /** Odd multiples of a cache line between panels, so that they do not meet in one set of the cache. */
 const panelBytes = (blocking: Blocking): number => ceilTo(blocking.depth * blocking.tileRows * 4, 128) + 64;
@@ -54,8 +64,8 @@ const panelBytes = (blocking: Blocking): number => ceilTo(blocking.depth * block
 /** Bytes of scratch that each thread needs. */
 export const scratchBytes = (blocking: Blocking): number => Math.ceil(blocking.rows / blocking.tileRows) * panelBytes(blocking);
 
-/** What is stored of a sum: four lanes at (row, column) of a group. Both are counted from the group's start. */
-export type Store = (fn: Fn, value: Ref, row: Local, column: Ref, group: Local) => Ref;
+/** What is stored of a sum: four lanes at (row, column) of a group. Both are counted from the group's start. `more` are the function's further parameters. */
+export type Store = (fn: Fn, value: Ref, row: Local, column: Ref, group: Local, more: readonly Local[]) => Ref;
 
 /** Parameters that every kernel begins with. */
 export const HEAD = ['thread', 'threads', 'scratch', 'zeros'] as const;
@@ -68,13 +78,13 @@ export function threadShare(fn: Fn, thread: Local, threads: Local, count: number
   return { first, end, statements: [first.set(bound(thread.get())), end.set(bound(m.i32.add(thread.get(), c(1))))] };
 }
 
-/** Defines `name`(head, packed, right): packs the right operand into panels, each [depth, tileColumns]. */
+/** Defines `name`(head, packed, right, start): packs the chunk of the right operand that starts there into panels, each [chunk, tileColumns]. */
 export function definePack(code: Code, name: string, product: Product, blocking: Blocking): void {
   const { m, c } = code;
   const panels = Math.ceil(product.columns / blocking.tileColumns);
-  const bytes = product.depth * blocking.tileColumns * 4;
-  define(code, name, HEAD.length + 2, (fn, [thread, threads, , zeros, packed, right]) => {
-    if (!thread || !threads || !zeros || !packed || !right) throw new Error('arity');
+  const bytes = blocking.chunk * blocking.tileColumns * 4;
+  define(code, name, HEAD.length + 3, (fn, [thread, threads, , zeros, packed, right, start]) => {
+    if (!thread || !threads || !zeros || !packed || !right || !start) throw new Error('arity');
     const share = threadShare(fn, thread, threads, product.groups * panels);
     const [group, column, count, base, to] = [fn.i32(), fn.i32(), fn.i32(), fn.i32(), fn.i32()];
     return [
@@ -91,8 +101,8 @@ export function definePack(code: Code, name: string, product: Product, blocking:
           to,
           from: column.get,
           count: count.get,
-          depthFrom: () => c(0),
-          depthCount: () => c(product.depth),
+          depthFrom: start.get,
+          depthCount: () => least(fn, c(blocking.chunk), () => m.i32.sub(c(product.depth), start.get())),
           panelBytes: () => c(bytes),
         }),
       ]),
@@ -103,28 +113,28 @@ export function definePack(code: Code, name: string, product: Product, blocking:
 /** The smaller of a constant and a value (signed). */
 const least = ({ code: { m } }: Fn, a: Ref, b: () => Ref): Ref => m.select(m.i32.lt_s(a, b()), m.copyExpression(a), b());
 
-/** Defines `name`(head, out, left, packed, ...more): the product, `store` applied to every sum before it is written. */
+/** Defines `name`(head, out, left, packed, ...more, start): the chunk of the product that starts there is added to those before; `store` is applied to every sum at last. */
 export function defineProduct(code: Code, name: string, product: Product, blocking: Blocking, store: Store, more = 0): void {
   const { m, c } = code;
   const rowBlocks = Math.ceil(product.rows / blocking.rows);
   const columnBlocks = Math.ceil(product.columns / blocking.columns);
-  const depthBlocks = Math.ceil(product.depth / blocking.depth);
   const { tileRows, tileColumns } = blocking;
   const panelColumns = Math.ceil(product.columns / tileColumns);
-  define(code, name, HEAD.length + 3 + more, (fn, [thread, threads, scratch, zeros, out, left, packed]) => {
-    if (!thread || !threads || !scratch || !zeros || !out || !left || !packed) throw new Error('arity');
+  define(code, name, HEAD.length + 4 + more, (fn, [thread, threads, scratch, zeros, out, left, packed, ...further]) => {
+    const start = further.at(-1);
+    if (!thread || !threads || !scratch || !zeros || !out || !left || !packed || !start) throw new Error('arity');
     const share = threadShare(fn, thread, threads, product.groups * rowBlocks * columnBlocks);
     const [group, row, rows, columnEnd, depth] = [fn.i32(), fn.i32(), fn.i32(), fn.i32(), fn.i32()];
-    const [base, panel, target] = [fn.i32(), fn.i32(), fn.i32()];
+    const [base, panel, target, chunk, depthFrom] = [fn.i32(), fn.i32(), fn.i32(), fn.i32(), fn.i32()];
     const scalar = (index: Ref, by: number): Ref => m.i32.mul(index, c(by));
-    const tile = (column: Local, rowInBlock: Local, from: Local): Ref[] => [
+    const tile = (column: Local, rowInBlock: Local): Ref[] => [
       target.set(
         m.i32.add(
           m.i32.add(out.get(), scalar(group.get(), product.outGroupStride * 4)),
           m.i32.add(scalar(m.i32.add(row.get(), rowInBlock.get()), product.outStride * 4), scalar(column.get(), 4)),
         ),
       ),
-      ...microKernel(fn, product, blocking, { scratch, rowInBlock, panel, depth, depthFrom: from, target, row, rows, column, group, store }),
+      ...microKernel(fn, product, blocking, { scratch, rowInBlock, panel, depth, depthFrom, target, row, rows, column, group, store: (...sum) => store(...sum, further) }),
     ];
     const columnLoop = (unit: Local, from: Local): Ref =>
       fn.loop(scalar(m.i32.rem_u(m.i32.div_u(unit.get(), c(rowBlocks)), c(columnBlocks)), blocking.columns), columnEnd.get, tileColumns, (column) => [
@@ -132,15 +142,16 @@ export function defineProduct(code: Code, name: string, product: Product, blocki
           m.i32.add(
             packed.get(),
             scalar(
-              m.i32.add(scalar(m.i32.add(scalar(group.get(), panelColumns), m.i32.div_u(column.get(), c(tileColumns))), product.depth), from.get()),
+              m.i32.add(scalar(m.i32.add(scalar(group.get(), panelColumns), m.i32.div_u(column.get(), c(tileColumns))), blocking.chunk), from.get()),
               tileColumns * 4,
             ),
           ),
         ),
-        fn.loop(c(0), rows.get, tileRows, (rowInBlock) => tile(column, rowInBlock, from)),
+        fn.loop(c(0), rows.get, tileRows, (rowInBlock) => tile(column, rowInBlock)),
       ]);
     return [
       ...share.statements,
+      chunk.set(least(fn, c(blocking.chunk), () => m.i32.sub(c(product.depth), start.get()))),
       fn.loop(share.first.get(), share.end.get, 1, (unit) => [
         group.set(m.i32.div_u(unit.get(), c(rowBlocks * columnBlocks))),
         row.set(scalar(m.i32.rem_u(unit.get(), c(rowBlocks)), blocking.rows)),
@@ -149,15 +160,16 @@ export function defineProduct(code: Code, name: string, product: Product, blocki
         columnEnd.set(m.i32.add(columnEnd.get(), c(blocking.columns))),
         columnEnd.set(least(fn, c(product.columns), columnEnd.get)),
         base.set(m.i32.add(left.get(), scalar(group.get(), product.left.groupStride * 4))),
-        fn.loop(c(0), () => c(depthBlocks * blocking.depth), blocking.depth, (from) => [
-          depth.set(least(fn, c(blocking.depth), () => m.i32.sub(c(product.depth), from.get()))),
+        fn.loop(c(0), chunk.get, blocking.depth, (from) => [
+          depth.set(least(fn, c(blocking.depth), () => m.i32.sub(chunk.get(), from.get()))),
+          depthFrom.set(m.i32.add(start.get(), from.get())),
           pack(fn, product.left, tileRows, {
             base,
             zeros,
             to: scratch,
             from: row.get,
             count: rows.get,
-            depthFrom: from.get,
+            depthFrom: depthFrom.get,
             depthCount: depth.get,
             panelBytes: () => c(panelBytes(blocking)),
           }),
@@ -183,7 +195,7 @@ interface Tile {
   readonly rows: Local;
   readonly column: Local;
   readonly group: Local;
-  readonly store: Store;
+  readonly store: (fn: Fn, value: Ref, row: Local, column: Ref, group: Local) => Ref;
 }
 
 /** One register tile over one depth block: sums begin at zero, or at what the blocks before have stored. */
@@ -244,7 +256,7 @@ function microKernel(fn: Fn, product: Product, blocking: Blocking, tile: Tile): 
       m.if(whole(), fn.block(each(read)), fn.block(each((sum, r, v) => m.if(exists(r, v), read(sum, r, v), sum.set(fn.code.v(0)))))),
     ),
     m.loop(label, step),
-    m.if(isLast(), fn.block(each(finished))),
+    m.if(isLast(), fn.block(each((sum, r, v) => m.if(exists(r, v), finished(sum, r, v))))),
     m.if(whole(), fn.block(each(write)), fn.block(each(writePart))),
   ];
 }

@@ -49,13 +49,13 @@ export function defineNest(code: Code, math: MathCall, name: string, kernel: Ker
   });
 }
 
-function sourceOf(id: string, dtype: string, address: Local | undefined): Source {
+export function sourceOf(id: string, dtype: string, address: Local | undefined): Source {
   if (!address || (dtype !== 'f32' && dtype !== 'i32')) throw new Error(`%${id}: buffers of ${dtype} cannot be read here`);
   return { address, dtype };
 }
 
 /** The outer variables' values of a row. */
-function decode(fn: Fn, row: Local, outer: readonly Var[]): { variables: Map<string, Local>; statements: Ref[] } {
+export function decode(fn: Fn, row: Local, outer: readonly Var[]): { variables: Map<string, Local>; statements: Ref[] } {
   const { m, c } = fn.code;
   const variables = new Map(outer.map((variable) => [variable.name, fn.i32()]));
   let inside = 1;
@@ -89,14 +89,14 @@ function segments(body: Expr, inner: Var): Segment[] {
 }
 
 /** The tests in an expression, by their text. */
-function testsOf(expr: Expr): Test[] {
+export function testsOf(expr: Expr): Test[] {
   const flat = (test: Test): Test[] => (test.kind === 'all' || test.kind === 'any' ? test.tests.flatMap(flat) : [test]);
   const own = expr.kind === 'select' ? flat(expr.test) : [];
   return [...new Map([...own, ...children(expr).flatMap(testsOf)].map((test) => [showTest(test), test])).values()];
 }
 
 /** Where the truth of a test changes along the variable, if it depends on that variable alone. */
-function cutsOf(test: Test, variable: Var): number[] {
+export function cutsOf(test: Test, variable: Var): number[] {
   if (test.kind !== 'atLeastZero' && test.kind !== 'isZero') return [];
   const [term, ...others] = test.index.terms;
   if (!term || others.length > 0 || term.atom.kind !== 'var' || term.atom.variable.name !== variable.name) return [];
