@@ -9,7 +9,9 @@ import { printGraph } from '../compiler/2-graph/print.ts';
 import { memoryPlan } from '../compiler/3-passes/memory-plan.ts';
 import { arenaLines, svgPicture, textPicture } from '../compiler/3-passes/memory-picture.ts';
 import { PassError } from '../compiler/3-passes/pass.ts';
+import { printFusedKernels } from '../compiler/4-kernels/fused.ts';
 import { printKernels } from '../compiler/4-kernels/kernel.ts';
+import { lowerFused } from '../compiler/4-kernels/lower-fused.ts';
 import { lower } from '../compiler/4-kernels/lower.ts';
 import type { Program as ModelProgram } from '../compiler/5-emit/model.ts';
 import { compileNet, type Emitter } from '../compiler/compile.ts';
@@ -51,14 +53,16 @@ export function stagesOf(program: Program, net: string, options: StageOptions): 
   );
   if (!graph) throw new SourceError(diagnostics, programTexts(program));
   const input = target?.fused ? graph : (stages.find((stage) => stage.name === 'bind')?.graph ?? graph);
-  const kernels = () => lower(input);
+  const kernels = target?.fused
+    ? { text: () => printFusedKernels(lowerFused(input)), json: () => lowerFused(input) }
+    : { text: () => printKernels(lower(input)), json: () => lower(input) };
   const model = () => {
     if (!target) throw new RangeError('a model is made for a backend, and none is given');
     return target.emit(input, batch);
   };
   return [
     ...stages,
-    { name: 'kernels', text: () => printKernels(kernels()), json: kernels },
+    { name: 'kernels', ...kernels },
     { name: 'model', text: () => printModel(model()), json: model },
   ];
 }
