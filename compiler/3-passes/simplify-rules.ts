@@ -284,20 +284,33 @@ const operandNeedsNoBroadcast: Rule = (node, view) => {
   return make(node.kind, parts.map((part) => (part.kind === 'broadcast' ? (part.inputs[0] ?? part.id) : part.id)), node.attrs);
 };
 
-/** f(reshape(x)) = reshape(f(x)), so that reshapes meet and cancel; operands of one element do not mind. */
-const elementwiseBeforeReshape: Rule = (node, view) => {
+/** f(move(x), move(y)) = move(f(x, y)) for one reshape or transpose, so that movements meet and cancel; operands of one element do not mind. */
+const elementwiseBeforeMovement: Rule = (node, view) => {
   const parts = operands(node, view);
-  const moved = parts.filter((part) => part.kind === 'reshape' && view.uses(part.id) === 1);
+  const moved = parts.filter((part) => (part.kind === 'reshape' || part.kind === 'transpose') && view.uses(part.id) === 1);
   const scalars = parts.filter((part) => part.type.shape.length === 0);
   const [first] = moved;
   if (!first || moved.length + scalars.length !== parts.length || !sameShape(first.type.shape, node.type.shape)) return undefined;
-  const shapes = moved.map((part) => view.node(part.inputs[0] ?? '').type.shape);
-  if (!shapes.every((shape) => shape.length > 0 && sameShape(shape, shapes[0] ?? []))) return undefined;
-  const inner = make(node.kind, parts.map((part) => (part.kind === 'reshape' ? (part.inputs[0] ?? part.id) : part.id)), node.attrs);
-  return make('reshape', [inner], { shape: node.type.shape });
+  const before = view.node(first.inputs[0] ?? '').type.shape;
+  const alike = moved.every((part) => part.kind === first.kind && JSON.stringify(part.attrs) === JSON.stringify(first.attrs) && sameShape(view.node(part.inputs[0] ?? '').type.shape, before));
+  if (!alike || before.length === 0) return undefined;
+  const inner = make(node.kind, parts.map((part) => (moved.includes(part) ? (part.inputs[0] ?? part.id) : part.id)), node.attrs);
+  return make(first.kind, [inner], first.attrs);
 };
 
-const elementwise: readonly Rule[] = [foldElementwise, operandNeedsNoBroadcast, elementwiseBeforeReshape];
+/** A product of transposed matrices is a product that reads them the other way. */
+const productOfTransposes: Rule = (node, view) => {
+  if (node.kind !== 'matmul') return undefined;
+  const swapped = operands(node, view).map((part) => part.kind === 'transpose' && swapsLastTwo(part.attrs.perm));
+  if (!swapped.includes(true)) return undefined;
+  const inputs = operands(node, view).map((part, i) => (swapped[i] ? (part.inputs[0] ?? part.id) : part.id));
+  return make('matmul', inputs, { transpose_a: node.attrs.transpose_a !== (swapped[0] ?? false), transpose_b: node.attrs.transpose_b !== (swapped[1] ?? false) });
+};
+
+const swapsLastTwo = (perm: readonly number[]): boolean =>
+  perm.length >= 2 && perm.every((from, to) => from === (to === perm.length - 1 ? perm.length - 2 : to === perm.length - 2 ? perm.length - 1 : to));
+
+const elementwise: readonly Rule[] = [foldElementwise, operandNeedsNoBroadcast, elementwiseBeforeMovement];
 const activationGradient: readonly Rule[] = [(node, view) => (isZero(operands(node, view)[1]) ? constant(node.type.shape, 0) : undefined), ...elementwise];
 
 const ELEMENTWISE_RULES: { readonly [K in ElementwiseKind]?: readonly Rule[] } = {
@@ -332,7 +345,7 @@ export const RULES: { readonly [K in OpKind]?: readonly Rule[] } = {
   pad: [foldZero, padNothing],
   concat: [foldUniform, concatSlices, swapConcats, concatElementwise],
   upsample: [foldUniform],
-  matmul: [foldZero],
+  matmul: [foldZero, productOfTransposes],
   conv2d: [foldZero],
   conv2d_input_grad: [foldZero],
   conv2d_filter_grad: [foldZero],

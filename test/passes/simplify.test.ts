@@ -74,6 +74,8 @@ const FIRES: readonly (readonly [title: string, make: Make, ...wanted: string[]]
     const part = (start: number): ValueId => b.add('slice', [w('x', 1, 2, 2, 4)], { axis: 3, start, size: 2 });
     return b.add('maxpool', [b.add('concat', [part(2), part(0)], { axis: 3 })], { k: 2 });
   }, 'concat{3}(slice{3,2,2}(maxpool{2}(x)), slice{3,0,2}(maxpool{2}(x)))'],
+  ['an element-wise operation between transposes', ({ b, w }) => b.add('transpose', [b.add('mul', [b.add('transpose', [w('x', 2, 3)], { perm: [1, 0] }), b.add('transpose', [w('y', 2, 3)], { perm: [1, 0] })], {})], { perm: [1, 0] }), 'mul(x, y)'],
+  ['a product of a transposed matrix', ({ b, w }) => b.add('matmul', [b.add('transpose', [w('x', 3, 2)], { perm: [1, 0] }), w('y', 3, 4)], { transpose_a: false, transpose_b: false }), 'matmul{true,false}(x, y)'],
   ['a padding of nothing', ({ b, w }) => b.add('pad', [w('x', 3)], { axis: 0, before: 0, after: 0 }), 'x'],
   ['a sum over axes of one element', ({ b, w }) => b.add('reduce_sum', [w('x', 3, 1)], { axes: [1], keep: false }), 'reshape{[3]}(x)'],
   ['a sum of convolutions of one image', ({ b, w }) => b.add('add', [b.add('conv2d', [w('x', 1, 4, 4, 2), w('f', 3, 3, 2, 5)], conv), b.add('conv2d', [w('x', 1, 4, 4, 2), w('g', 3, 3, 2, 5)], conv)], {}), `conv2d${CONV}(x, add(f, g))`],
@@ -105,6 +107,8 @@ const STAYS: typeof FIRES = [
     const part = (start: number): ValueId => b.add('slice', [w('x', 6)], { axis: 0, start, size: 3 });
     return b.add('concat', [part(3), part(0)], { axis: 0 });
   }, 'concat{0}(slice{0,3,3}(x), slice{0,0,3}(x))'],
+  ['a product of a matrix whose other axes move', ({ b, w }) => b.add('matmul', [b.add('transpose', [w('x', 3, 5, 2)], { perm: [1, 0, 2] }), w('y', 2, 4)], { transpose_a: false, transpose_b: false }), 'matmul{false,false}(transpose{[1,0,2]}(x), y)'],
+  ['operands that move differently', ({ b, w }) => b.add('add', [b.add('transpose', [w('x', 3, 3)], { perm: [1, 0] }), b.add('reshape', [w('y', 9)], { shape: [3, 3] })], {}), 'add(transpose{[1,0]}(x), reshape{[3,3]}(y))'],
   ['both operands broadcast', ({ b, w }) => b.add('mul', [b.add('broadcast', [w('x', 3)], { shape: [2, 3] }), b.add('broadcast', [w('y', 3)], { shape: [2, 3] })], {}), 'mul(broadcast{[2,3]}(x), broadcast{[2,3]}(y))'],
   ['convolutions of other strides', ({ b, w }) => {
     const term = (f: string, dilation: number): ValueId => b.add('conv2d', [w('x', 1, 4, 4, 2), w(f, 3, 3, 2, 5)], { ...conv, dilation });
