@@ -9,6 +9,7 @@ export { bindBatch } from './compiler/2-graph/bind.ts';
 export type { Graph, Node, TrainSettings, ValueId, ViewSpec } from './compiler/2-graph/graph.ts';
 export { graphFromJson, graphToJson } from './compiler/2-graph/json.ts';
 export { graphToDot } from './compiler/2-graph/dot.ts';
+export { graphToSvg } from './compiler/2-graph/drawing.ts';
 export { parseGraph } from './compiler/2-graph/parse.ts';
 export { printGraph } from './compiler/2-graph/print.ts';
 export { verify } from './compiler/2-graph/verify.ts';
