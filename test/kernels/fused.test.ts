@@ -8,6 +8,9 @@ import { autodiff } from '../../compiler/3-passes/autodiff.ts';
 import { optimizer } from '../../compiler/3-passes/optimizer.ts';
 import { simplify } from '../../compiler/3-passes/simplify.ts';
 import type { FusedKernel } from '../../compiler/4-kernels/fused.ts';
+import { elementCount } from '../../compiler/2-graph/types.ts';
+import { load, number } from '../../compiler/4-kernels/expr.ts';
+import { int } from '../../compiler/4-kernels/indexing.ts';
 import type { Kernel } from '../../compiler/4-kernels/kernel.ts';
 import { lowerFused } from '../../compiler/4-kernels/lower-fused.ts';
 import { separate } from '../../compiler/4-kernels/separate.ts';
@@ -118,6 +121,26 @@ describe('the forms of a kernel', () => {
     expect(JSON.stringify(kernels).length).toBeLessThan(40_000);
     expect(error).toBeLessThan(1e-6);
   });
+});
+
+test('the views of operands tell where their elements lie', () => {
+  let seen = 0;
+  for (const { graph } of [...EXAMPLES.map((example) => ({ graph: simplify.run(optimizer.run(autodiff.run(exampleGraph(example, 0.1, 2)))) })), ...Array.from({ length: 40 }, (_, seed) => randomGraph(seed))]) {
+    for (const nest of lowerFused(fused(graph)).flatMap((kernel) => kernel.stages.flat())) {
+      for (const { shape, view, at } of nest.root?.operands ?? []) {
+        if (!view) continue;
+        const random = draws(5, seen++);
+        expect(view.reduce((total, piece) => total + elementCount(piece.shape), 0)).toBe(elementCount(shape));
+        for (const { start, shape: extents, source } of view) {
+          const inside = extents.map((extent) => random(0, extent - 1));
+          const element = at(...inside.map((index, axis) => int(index + (start[axis] ?? 0))));
+          const place = inside.reduce((sum, index, axis) => sum + index * (source?.strides[axis] ?? 0), source?.offset ?? 0);
+          expect(element).toEqual(source ? load(source.buffer, int(place)) : number(0));
+        }
+      }
+    }
+  }
+  expect(seen).toBeGreaterThan(500);
 });
 
 describe('kernels of one result each', () => {
