@@ -12,6 +12,8 @@ export interface Target extends Emitter<unknown> {
 export interface BackendOptions {
   /** Of the wasm backend; as many as there are cores where it is not given. */
   readonly threads?: number | undefined;
+  /** Of the webgpu backend: whether an adapter that the processor draws will do. */
+  readonly software?: boolean;
 }
 
 export interface BackendEntry {
@@ -21,6 +23,14 @@ export interface BackendEntry {
 }
 
 export const BACKENDS: readonly BackendEntry[] = [
+  {
+    name: 'webgpu',
+    summary: 'compute shaders on the GPU; if it is named, on an adapter that the processor draws as well',
+    load: async ({ software = false } = {}) => {
+      const [{ emitWebGpu }, { webgpuBackend }] = await Promise.all([import('../compiler/5-emit/wgsl/emit.ts'), import('../runtime/backends/webgpu.ts')]);
+      return { fused: true, emit: (graph, batch) => emitWebGpu(graph, {}, batch), backend: webgpuBackend({ software }) };
+    },
+  },
   {
     name: 'wasm',
     summary: 'WebAssembly SIMD on worker threads: what a machine without a GPU runs fastest',
@@ -62,25 +72,32 @@ export const BACKENDS: readonly BackendEntry[] = [
 export const AUTO = 'auto';
 const names = (): string[] => [AUTO, ...BACKENDS.map(({ name }) => name)];
 
-/** A backend for which a GPU must be there; one that is drawn by the processor is none. */
-const onGpu = (entry: BackendEntry): BackendEntry => ({
-  ...entry,
-  load: async (options) => {
-    const { findAdapter } = await import('../runtime/backends/adapter.ts');
-    const adapter = await findAdapter().catch(() => undefined);
-    if (!adapter || adapter.software) throw new BackendError('there is no GPU here', 'Choose a backend that runs on the processor.');
-    return entry.load(options);
-  },
-});
+/** Whether there is a GPU; one that is drawn by the processor is none. */
+async function hasGpu(): Promise<boolean> {
+  const { findAdapter } = await import('../runtime/backends/adapter.ts');
+  const adapter = await findAdapter().catch(() => undefined);
+  return adapter !== undefined && !adapter.software;
+}
 
 /** What `auto` tries: the GPU, where there is one, then the processor. */
-const automatic = (): readonly BackendEntry[] => [...BACKENDS.filter(({ name }) => name === 'gpujs').map(onGpu), ...BACKENDS];
+function automatic(): readonly BackendEntry[] {
+  let answer: Promise<boolean> | undefined;
+  const onGpu = (name: string): BackendEntry[] =>
+    BACKENDS.filter((entry) => entry.name === name).map((entry) => ({
+      ...entry,
+      load: async (options) => {
+        if (!(await (answer ??= hasGpu()))) throw new BackendError('there is no GPU here', 'Choose a backend that runs on the processor.');
+        return entry.load(options);
+      },
+    }));
+  return [...onGpu('webgpu'), ...onGpu('gpujs'), ...BACKENDS.filter(({ name }) => name !== 'webgpu')];
+}
 
 /** The backends to try for a name. Throws UsageError where there is none of it. */
 export function backendsFor(name: string, options: BackendOptions = {}): readonly BackendEntry[] {
   const entries = name === AUTO ? automatic() : BACKENDS.filter((candidate) => candidate.name === name);
   if (entries.length === 0) throw new UsageError(`there is no backend "${name}" in this version`, `${didYouMean(name, names())}Backends: ${names().join(', ')}.`);
-  return entries.map((entry) => ({ ...entry, load: () => entry.load(options) }));
+  return entries.map((entry) => ({ ...entry, load: () => entry.load({ software: name !== AUTO, ...options }) }));
 }
 
 /** What `use` makes of the first of the backends that it works with. Throws the last one's BackendError where it does with none. */

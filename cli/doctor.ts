@@ -80,7 +80,7 @@ async function backend({ name, load }: (typeof BACKENDS)[number]): Promise<Findi
     await session.dispose();
     return { what, state: 'ok', detail };
   } catch (error) {
-    return { what, state: 'broken', detail: reason(error), ...(error instanceof BackendError && { advice: error.advice }) };
+    return error instanceof BackendError ? { what, state: 'missing', detail: reason(error), advice: error.advice } : { what, state: 'broken', detail: reason(error) };
   }
 }
 

@@ -24,7 +24,7 @@ export const evalCommand: AddCommand = (program, io, done) => {
     .description('Scores the last checkpoint of a run on the test split: loss, accuracy and the confusion matrix.')
     .argument('<run>', 'the run directory')
     .option('--data <name>', 'cifar10, synthetic, or a path (default: what it was trained on)')
-    .option('--backend <name>', 'auto, wasm, gpujs or reference (default: the run\'s)')
+    .option('--backend <name>', 'auto, webgpu, wasm, gpujs or reference (default: the run\'s)')
     .option('--threads <count>', 'threads of the wasm backend (default: one a core); the numbers stay the same', threadCount)
     .option('--json', 'one JSON object on standard output')
     .addHelpText('after', '\nExample:\n  zz eval runs/DualZigZag-1\n')

@@ -29,7 +29,7 @@ export const irCommand: AddCommand = (program, io, done) => {
   program
     .command('ir')
     .summary('a stage of the compilation')
-    .description('Prints a net at a stage of its compilation: tokens, ast, graph, any pass (unroll, autodiff, ..., fuse, memory), kernels, model.')
+    .description('Prints a net at a stage of its compilation: tokens, ast, graph, any pass (unroll, autodiff, ..., fuse, memory), kernels, model, wgsl.')
     .argument('<file>', 'FILE, or FILE:NetName where it has several')
     .option('--stage <name>', 'which stage', 'graph')
     .addOption(choice('--format <form>', 'how it is written; dot and html are for graphs, svg is for memory', FORMATS, 'text'))
@@ -50,9 +50,12 @@ export const irCommand: AddCommand = (program, io, done) => {
 async function showStage(file: string, options: Options, io: Io): Promise<void> {
   const net = await loadNet(io, file, { overrides: [], width: options.width });
   const [{ MADE_FOR_BACKENDS, stagesOf }, { isTracing, traceStages }] = await Promise.all([import('./stages.ts'), import('./trace.ts')]);
-  const target = isTracing(io) || [options.stage, ...(options.diff?.split('..') ?? [])].some((name) => MADE_FOR_BACKENDS.includes(name)) ? await BACKENDS[0]?.load() : undefined;
+  const shown = (name: string): boolean => isTracing(io) || [options.stage, ...(options.diff?.split('..') ?? [])].includes(name);
+  // Kernels and model are those of the processor's backend.
+  const target = MADE_FOR_BACKENDS.some(shown) ? await BACKENDS.find(({ name }) => name === 'wasm')?.load() : undefined;
+  const shaders = shown('wgsl') ? (await import('./shaders.ts')).shaderText : undefined;
   const batch = options.batch ?? net.settings.batch;
-  const stages = stagesOf(net.program, net.name, { mode: options.mode, width: options.width, batch, settings: net.settings, remat: options.remat ?? false, ...(target && { target }) });
+  const stages = stagesOf(net.program, net.name, { mode: options.mode, width: options.width, batch, settings: net.settings, remat: options.remat ?? false, ...(target && { target }), ...(shaders && { shaders }) });
   await traceStages(io, stages);
   const text = await written(net, stages, options, batch);
   if (options.out === undefined) print(io, text);

@@ -29,7 +29,7 @@ export const predictCommand: AddCommand = (program, io, done) => {
     .argument('<run>', 'the run directory')
     .argument('<images...>', 'image files')
     .option('--top <classes>', 'how many classes to show', wholeNumber, 3)
-    .option('--backend <name>', 'auto, wasm, gpujs or reference (default: the run\'s)')
+    .option('--backend <name>', 'auto, webgpu, wasm, gpujs or reference (default: the run\'s)')
     .option('--threads <count>', 'threads of the wasm backend (default: one a core); the numbers stay the same', threadCount)
     .option('--json', 'one JSON object a line on standard output')
     .addHelpText('after', '\nExample:\n  zz predict runs/DualZigZag-1 photo.jpg\n')

@@ -37,6 +37,8 @@ export interface StageOptions {
   readonly settings: TrainSettings;
   /** What kernels and model are made for. Without it those stages are named, but cannot be shown. */
   readonly target?: Emitter<unknown>;
+  /** Writes the shaders of an optimised graph. Without it that stage is named, but cannot be shown. */
+  readonly shaders?: (graph: Graph, batch: number) => string;
 }
 
 /** The stages that differ between backends. */
@@ -44,7 +46,7 @@ export const MADE_FOR_BACKENDS: readonly string[] = ['kernels', 'model'];
 
 /** All stages of a net. Throws SourceError where the source is wrong. */
 export function stagesOf(program: Program, net: string, options: StageOptions): Stage[] {
-  const { mode, width, batch, remat = false, settings, target } = options;
+  const { mode, width, batch, remat = false, settings, target, shaders } = options;
   const { main } = program;
   if (!main) throw new SourceError(program.diagnostics, programTexts(program));
   const stages: Stage[] = [tokens(main.source), syntax(main.ast)];
@@ -60,10 +62,15 @@ export function stagesOf(program: Program, net: string, options: StageOptions): 
     if (!target) throw new RangeError('a model is made for a backend, and none is given');
     return target.emit(input, batch);
   };
+  const wgsl = (): string => {
+    if (!shaders) throw new RangeError('nothing is given that writes shaders');
+    return shaders(graph, batch);
+  };
   return [
     ...stages,
     { name: 'kernels', ...kernels },
     { name: 'model', text: () => printModel(model()), json: model },
+    { name: 'wgsl', text: wgsl, json: wgsl },
   ];
 }
 

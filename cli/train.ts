@@ -35,7 +35,7 @@ export const trainCommand: AddCommand = (program, io, done) => {
   addTrainingFlags(command)
     .option('--limit <images>', 'train on so many images of the training split', wholeNumber)
     .option('--width <factor>', 'scale every channel count but the last', positive)
-    .option('--backend <name>', 'auto, wasm, gpujs or reference (default: auto)')
+    .option('--backend <name>', 'auto, webgpu, wasm, gpujs or reference (default: auto)')
     .option('--threads <count>', 'threads of the wasm backend (default: one a core); the numbers stay the same', threadCount)
     .option('--out <dir>', 'the run directory (default: runs/NET-N)')
     .option('--resume', 'go on with the run in --out, or with the net\'s latest')

@@ -172,6 +172,7 @@ describe('ir', () => {
     expect((await ir('--stage', 'kernels', '--batch', '3')).stdout).toContain('f32[3,8,8,4]');
     expect((await ir('--stage', 'model', '--batch', '3')).stdout).toMatch(/^program of 3 images\nbuffer %image: f32\[3,8,8,3\] input image\n/);
     expect(JSON.parse((await ir('--stage', 'model', '--batch', '3', '--format', 'json')).stdout)).toMatchObject({ batch: 3 });
+    expect((await ir('--stage', 'wgsl', '--batch', '3')).stdout).toMatch(/^\/\/ step 0: \w+, \d+ x 1 x 1 workgroups, binds %image, %w.1, [^]*\n@group\(0\) @binding\(0\) var<storage, read> b0: array<f32>;\n/);
   });
 
   test('the width and the mode', async () => {
@@ -256,7 +257,7 @@ describe('ir', () => {
     expect(dumped).toEqual(quiet);
     const files = (await readdir(join(cwd, 'dump'))).toSorted();
     expect(files.slice(0, 5)).toEqual(['00-tokens.txt', '01-ast.txt', '02-graph.txt', '03-unroll.txt', '04-autodiff.txt']);
-    expect(files).toHaveLength(PASSES.length + 5);
+    expect(files).toHaveLength(PASSES.length + 6);
     expect(await readFile(join(cwd, 'dump/02-graph.txt'), 'utf8')).toBe(quiet.stdout);
     const levels = await Promise.all([1, 2, 3].map(async (level) => (await zz(['ir', 'tiny.zz'], { cwd, env: { ZZ_DEBUG: String(level) } })).stderr));
     expect(levels[0]).toMatch(/^stage tokens\nstage ast\nstage graph: \d+ nodes\nstage unroll: \d+ nodes\n/);
@@ -292,7 +293,7 @@ describe('the program', () => {
   test('doctor names what it looked at', async () => {
     const ran = await zz(['doctor', '--json'], { env: { ZZ_CACHE: join(cwd, 'cache') } });
     const found = ran.stdout.trim().split('\n').map((line) => JSON.parse(line) as { what: string; state: string });
-    expect(found.map(({ what }) => what)).toEqual(['node', 'processor', 'gpu (Dawn)', 'backend wasm', 'backend gpujs', 'backend reference', 'images (sharp)', 'cache']);
+    expect(found.map(({ what }) => what)).toEqual(['node', 'processor', 'gpu (Dawn)', 'backend webgpu', 'backend wasm', 'backend gpujs', 'backend reference', 'images (sharp)', 'cache']);
     expect(found.find(({ what }) => what === 'backend reference')?.state).toBe('ok');
     expect(ran.status).toBe(0);
   });

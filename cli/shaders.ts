@@ -1,0 +1,15 @@
+// The shaders of a net, each once, below the steps that run it.
+
+import type { Graph } from '../compiler/2-graph/graph.ts';
+import { emitWebGpu } from '../compiler/5-emit/wgsl/emit.ts';
+
+/** WGSL; what a step binds and how many workgroups it starts stand in comments. The graph has been through all passes. */
+export function shaderText(graph: Graph, batch: number): string {
+  const steps = emitWebGpu(graph, {}, batch).steps.map((step, i) => {
+    const bound = step.bindings.map(({ buffer, access }) => `%${buffer}${access === 'write' ? ' (written)' : ''}`).join(', ');
+    return { shader: step.shader, head: `// step ${i}: ${step.name}, ${step.workgroups.join(' x ')} workgroups, binds ${bound}\n` };
+  });
+  const shaders = new Map<string, string>();
+  for (const { shader, head } of steps) shaders.set(shader, (shaders.get(shader) ?? '') + head);
+  return [...shaders].map(([shader, heads]) => heads + shader).join('\n');
+}
