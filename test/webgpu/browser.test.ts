@@ -1,0 +1,13 @@
+// The WebGPU backend in headless Chromium, through navigator.gpu. Skipped where there is none: `apt-get install chromium`, or set CHROMIUM to one.
+
+import { expect, test } from 'vitest';
+import { chromium, inBrowser } from '../browser/page.ts';
+
+test.skipIf(chromium === undefined)('operations and updates in the browser compute what the evaluator computes', async () => {
+  expect(await inBrowser('test/webgpu/browser-page.ts')).toEqual({
+    device: expect.stringMatching(/^WebGPU on \S/) as string,
+    nests: [],
+    tiles: [],
+    kept: [5, 10, 15],
+  });
+});

@@ -1,0 +1,51 @@
+// The text of a few shaders: an element-wise kernel in fours, a tree, a convolution in tiles with what follows it, and a factor read along the summed axis.
+
+import { expect, test } from 'vitest';
+import { createBuilder } from '../../compiler/2-graph/builder.ts';
+import type { Graph } from '../../compiler/2-graph/graph.ts';
+import { fuse } from '../../compiler/3-passes/fuse.ts';
+import { emitWebGpu } from '../../compiler/5-emit/wgsl/emit.ts';
+import type { WebGpuOptions } from '../../compiler/5-emit/wgsl/emit.ts';
+import { graphOf } from '../kernels/cases.ts';
+
+const TILE = { rows: 8, columns: 8, depth: 4, threadRows: 4, threadColumns: 4 };
+
+const shadersOf = (graph: Graph, options: WebGpuOptions = {}): string =>
+  emitWebGpu(fuse({ remat: false }).run(graph), options, 2)
+    .steps.map(({ name, shader, workgroups, bindings }) => `// ${name}: ${workgroups.join(' x ')}, ${bindings.map(({ buffer, access }) => `${access} ${buffer}`).join(', ')}\n${shader}`)
+    .join('\n');
+
+test('an element-wise kernel, four elements at once, beyond the end of 21', async () => {
+  const builder = createBuilder();
+  builder.add('input', [], { name: 'x', shape: [7, 3] }, { id: 'x' });
+  builder.add('input', [], { name: 'y', shape: [] }, { id: 'y' });
+  builder.add('elu', ['x'], { alpha: 1 }, { id: 'elu' });
+  builder.add('mul', ['elu', 'y'], {}, { id: 'out' });
+  await expect(shadersOf(graphOf(builder, ['out']))).toMatchFileSnapshot('shaders/elementwise.wgsl');
+});
+
+test('the mean of each row, by a tree', async () => {
+  const builder = createBuilder();
+  builder.add('input', [], { name: 'x', shape: [6, 200] }, { id: 'x' });
+  builder.add('reduce_mean', ['x'], { axes: [1], keep: false }, { id: 'out' });
+  await expect(shadersOf(graphOf(builder, ['out']))).toMatchFileSnapshot('shaders/tree.wgsl');
+});
+
+test('a convolution with bias and relu, in tiles', async () => {
+  const builder = createBuilder();
+  builder.add('input', [], { name: 'x', shape: [2, 5, 5, 4] }, { id: 'x' });
+  builder.add('weight', [], { name: 'w', shape: [3, 3, 4, 8], init: 'zeros', std: 0, decay: false }, { id: 'w' });
+  builder.add('weight', [], { name: 'b', shape: [8], init: 'zeros', std: 0, decay: false }, { id: 'b' });
+  builder.add('conv2d', ['x', 'w'], { stride: 1, pad: 'same', dilation: 1, groups: 1 }, { id: 'conv' });
+  builder.add('add', ['conv', 'b'], {}, { id: 'biased' });
+  builder.add('relu', ['biased'], {}, { id: 'out' });
+  await expect(shadersOf(graphOf(builder, ['out']), { tiling: () => ({ tile: TILE, parts: 1 }) })).toMatchFileSnapshot('shaders/conv2d.wgsl');
+});
+
+test('a product of odd sizes, its summed axis in two parts', async () => {
+  const builder = createBuilder();
+  builder.add('input', [], { name: 'a', shape: [9, 7] }, { id: 'a' });
+  builder.add('input', [], { name: 'b', shape: [5, 7] }, { id: 'b' });
+  builder.add('matmul', ['a', 'b'], { transpose_a: false, transpose_b: true }, { id: 'out' });
+  await expect(shadersOf(graphOf(builder, ['out']), { tiling: () => ({ tile: TILE, parts: 2 }) })).toMatchFileSnapshot('shaders/matmul.wgsl');
+});
