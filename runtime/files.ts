@@ -1,13 +1,14 @@
 // Files that are whole or absent: written under a temporary name, flushed to the disk, then renamed.
 
+import { randomBytes } from 'node:crypto';
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 /** Replaces `path` at once: a reader, or a restart after a crash, sees the old contents or the new. Keeps the file's mode. */
 export async function writeWhole(path: string, contents: string | Uint8Array, mode = 0o666): Promise<void> {
-  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`);
+  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`);
   try {
-    const file = await open(temporary, 'w', mode);
+    const file = await open(temporary, 'wx', mode);
     try {
       await file.writeFile(contents);
       await file.sync();

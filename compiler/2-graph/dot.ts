@@ -1,6 +1,7 @@
 // A graph as GraphViz text: one cluster for each stream and, in it, for each step or stage; colours tell forward, backward and update values.
 
 import type { Graph, Node, Region, ValueId } from './graph.ts';
+import { groupBy } from './group-by.ts';
 import { groupOf } from './ops.ts';
 import { showType } from './types.ts';
 
@@ -55,16 +56,6 @@ function clusters(nodes: readonly Node[], prefix: string): string[] {
 }
 
 const stepOf = ({ tags }: Node): string | undefined => (tags.step !== undefined ? `step ${tags.step}` : tags.stage !== undefined ? `stage ${tags.stage}` : undefined);
-
-function groupBy<K>(nodes: readonly Node[], key: (node: Node) => K): Map<K, Node[]> {
-  const groups = new Map<K, Node[]>();
-  for (const node of nodes) {
-    const group = groups.get(key(node));
-    if (group) group.push(node);
-    else groups.set(key(node), [node]);
-  }
-  return groups;
-}
 
 function vertex(node: Node, prefix: string): string {
   const title = node.tags.name === undefined || node.tags.name === node.id ? `%${node.id}` : `%${node.id} ${node.tags.name}`;

@@ -1,6 +1,7 @@
 // The memory plan as `memory` wrote it on the nodes: every buffer with its place and its life, the size of each arena, and what must hold of them.
 
 import type { Graph, Node, ValueId } from '../2-graph/graph.ts';
+import { groupBy } from '../2-graph/group-by.ts';
 import { isLeaf } from '../2-graph/ops.ts';
 import { bytesOf, kernelsOf, usersOf } from './cost.ts';
 import { lifetimesOf } from './lifetimes.ts';
@@ -92,16 +93,6 @@ function overlaps({ kernels }: MemoryPlan, buffers: readonly Buffer[]): string[]
     }
   }
   return problems;
-}
-
-function groupBy<K, T>(items: readonly T[], keyOf: (item: T) => K): Map<K, T[]> {
-  const groups = new Map<K, T[]>();
-  for (const item of items) {
-    const group = groups.get(keyOf(item));
-    if (group) group.push(item);
-    else groups.set(keyOf(item), [item]);
-  }
-  return groups;
 }
 
 function inPlace(value: ValueId, result: Node, members: readonly Node[]): boolean {

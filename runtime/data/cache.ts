@@ -1,10 +1,11 @@
 // Imported data sets on disk: one binary file a split and a JSON index that is written last, so that a cache is whole or absent.
 
-import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdir, open, readdir, readFile, rm, stat, utimes } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { writeWhole } from '../files.ts';
 import { DataError, imageSize, labelArray, type Dataset, type ImageShape, type Split } from './dataset.ts';
 
 const FORMAT = 'zigzag-dataset';
@@ -153,24 +154,6 @@ export async function writeCached(folder: string, source: string, dataset: Datas
     await removeStale(folder, [train.file, test.file]);
   } catch (error) {
     throw diskError(error, folder);
-  }
-}
-
-/** Writes a file that is seen whole or not at all: under a temporary name in the same folder, flushed to the disk, then renamed. */
-async function writeWhole(path: string, contents: Uint8Array): Promise<void> {
-  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`);
-  try {
-    const file = await open(temporary, 'wx');
-    try {
-      await file.writeFile(contents);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, path);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
   }
 }
 
