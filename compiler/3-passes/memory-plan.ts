@@ -1,6 +1,6 @@
 // The memory plan as `memory` wrote it on the nodes: every buffer with its place and its life, the size of each arena, and what must hold of them.
 
-import type { Graph, Node, ValueId } from '../2-graph/graph.ts';
+import type { Graph, Node } from '../2-graph/graph.ts';
 import { groupBy } from '../2-graph/group-by.ts';
 import { isLeaf } from '../2-graph/ops.ts';
 import { bytesOf, kernelsOf, usersOf } from './cost.ts';
@@ -73,10 +73,12 @@ function overlaps({ kernels }: MemoryPlan, buffers: readonly Buffer[]): string[]
   const starting = groupBy(buffers, ({ from }) => from);
   const ending = groupBy(buffers, ({ to }) => to);
   for (let kernel = -1; kernel <= kernels.length; kernel++) {
-    for (const buffer of starting.get(kernel) ?? []) {
+    const fresh = starting.get(kernel) ?? [];
+    const users = usersOf({ nodes: fresh.length > 0 ? (kernels[kernel] ?? []) : [] });
+    for (const buffer of fresh) {
       const at = indexOf(alive, buffer.offset);
       const there = alive[at];
-      if (there && there.offset === buffer.offset && there.to === kernel && there.from < kernel && there.bytes === buffer.bytes && inPlace(there.node.id, buffer.node, kernels[kernel] ?? [])) {
+      if (there && there.offset === buffer.offset && there.to === kernel && there.from < kernel && there.bytes === buffer.bytes && staysAtElement(there.node.id, buffer.node, (id) => users.get(id) ?? [])) {
         alive[at] = buffer;
         continue;
       }
@@ -95,10 +97,6 @@ function overlaps({ kernels }: MemoryPlan, buffers: readonly Buffer[]): string[]
   return problems;
 }
 
-function inPlace(value: ValueId, result: Node, members: readonly Node[]): boolean {
-  const users = usersOf({ nodes: members });
-  return staysAtElement(value, result, (id) => users.get(id) ?? []);
-}
 
 /** Where an offset belongs among buffers in order of theirs. */
 function indexOf(buffers: readonly Buffer[], offset: number): number {

@@ -52,7 +52,12 @@ function sweep(graph: Graph): { graph: Graph; changed: boolean } {
     if (twin) {
       changed = true;
       uses.set(twin, (uses.get(twin) ?? 0) + (uses.get(node.id) ?? 0));
-      if (node.kind !== 'constant') merged.set(twin, [...(merged.get(twin) ?? []), node]);
+      // What updates share is the optimiser's: it comes of no line more than of another.
+      if (node.kind !== 'constant' && node.tags.phase !== 'update') {
+        const others = merged.get(twin);
+        if (others) others.push(node);
+        else merged.set(twin, [node]);
+      }
       return twin;
     }
     if (key) known.set(key, node.id);
