@@ -1,11 +1,11 @@
 // A graph as WebGPU compute shaders: tiled products for large contractions, trees for long reductions, one invocation an element for everything else.
 
-import type { Graph, ValueId } from '../../2-graph/graph.ts';
+import type { Graph, Node, ValueId } from '../../2-graph/graph.ts';
 import { isLeaf } from '../../2-graph/ops.ts';
 import { elementCount } from '../../2-graph/types.ts';
 import { buffersOf, children, load, sum as sumOf } from '../../4-kernels/expr.ts';
 import type { Expr } from '../../4-kernels/expr.ts';
-import type { ContractionRoot } from '../../4-kernels/fused.ts';
+import type { ContractionRoot, FusedKernel } from '../../4-kernels/fused.ts';
 import { plus, showIndex, times, use } from '../../4-kernels/indexing.ts';
 import type { Index } from '../../4-kernels/indexing.ts';
 import type { Buffer } from '../../4-kernels/kernel.ts';
@@ -16,7 +16,7 @@ import type { BufferSpec, Program, WebGpuStep } from '../model.ts';
 import { bufferOf, imagesOf, neededNodes, programFrame } from '../program.ts';
 import { gemmStep, productIndices } from './gemm.ts';
 import { loopStep } from './loops.ts';
-import { moved, readsOf, tasksOf } from './nest.ts';
+import { buffersIn, moved, readsOf, tasksOf } from './nest.ts';
 import type { Task } from './nest.ts';
 import { productOf } from './product.ts';
 import { GUARANTEED } from './shader.ts';
@@ -42,20 +42,12 @@ export function emitWebGpu(graph: Graph, { limits = GUARANTEED, tiling = usualTi
   const nodes = neededNodes(graph);
   for (const node of nodes) if (node.type.dtype === 'f16') throw new Error(`%${node.id}: the webgpu backend computes in f32, not f16`);
   const needed = { ...graph, nodes };
-  const kernels = lowerFused(needed).map((kernel) => tasksOf(kernel, limits.storageBuffers));
-  const buffers = new Map<ValueId, Buffer>(nodes.map((node) => [node.id, bufferOf(node)]));
-  const add = (buffer: Buffer): Buffer => (buffers.set(buffer.id, buffer), buffer);
-  for (const buffer of kernels.flatMap((kernel) => kernel.scratch)) add(buffer);
-  const tasks = kernels.flatMap((kernel) => kernel.tasks).flatMap((task): (Task | WithTiling)[] => {
-    const { root } = task;
-    if (!root) return [task];
-    const product = productOf(root);
-    const chosen = tiling(product, limits);
-    return chosen ? tiled(task, root, chosen, add) : [task];
-  });
-
-  const inPlace = updatesInPlace(graph, tasks);
-  const home = (id: ValueId): ValueId => inPlace.get(id) ?? id;
+  const kernels = lowerFused(needed);
+  const updated = new Map(graph.updates.map(({ target, value }) => [value, target]));
+  const planFor = (hoped: ReadonlyMap<ValueId, ValueId>): Plan => planOf(graph, nodes, kernels, hoped, { limits, tiling });
+  // With updates in place fewer buffers are bound; where not all that was hoped for can be done in place, kernels are divided anew without that hope.
+  const best = planFor(updated);
+  const { tasks, buffers, home, inPlace } = best.fits ? best : planFor(new Map());
   const buffer = (id: ValueId): Buffer => buffers.get(id) ?? missing(id);
   const emission: Emission = { limits, buffer, home };
   const steps = tasks.map((task) => ('tiling' in task ? productStep(task, emission) : stepOf(task, emission)));
@@ -70,6 +62,34 @@ export function emitWebGpu(graph: Graph, { limits = GUARANTEED, tiling = usualTi
     steps,
     updates: graph.updates.filter(({ target, value }) => inPlace.get(value) !== target),
   };
+}
+
+interface Plan {
+  readonly tasks: readonly (Task | WithTiling)[];
+  readonly buffers: ReadonlyMap<ValueId, Buffer>;
+  /** The updates in place, by value. */
+  readonly inPlace: ReadonlyMap<ValueId, ValueId>;
+  readonly home: (id: ValueId) => ValueId;
+  /** Whether every task has room for its buffers. */
+  readonly fits: boolean;
+}
+
+/** The dispatches of the kernels, made to fit the device if the updates `hoped` for are in place. */
+function planOf(graph: Graph, nodes: readonly Node[], kernels: readonly FusedKernel[], hoped: ReadonlyMap<ValueId, ValueId>, { limits, tiling }: Required<WebGpuOptions>): Plan {
+  const most = limits.storageBuffers;
+  const divided = kernels.map((kernel) => tasksOf(kernel, { most, home: (id) => hoped.get(id) ?? id }));
+  const buffers = new Map<ValueId, Buffer>(nodes.map((node) => [node.id, bufferOf(node)]));
+  const add = (buffer: Buffer): Buffer => (buffers.set(buffer.id, buffer), buffer);
+  for (const buffer of divided.flatMap((kernel) => kernel.scratch)) add(buffer);
+  const tasks = divided.flatMap((kernel) => kernel.tasks).flatMap((task): (Task | WithTiling)[] => {
+    const { root } = task;
+    if (!root) return [task];
+    const chosen = tiling(productOf(root), limits);
+    return chosen ? tiled(task, root, chosen, add) : [task];
+  });
+  const inPlace = updatesInPlace(graph, tasks);
+  const home = (id: ValueId): ValueId => inPlace.get(id) ?? id;
+  return { tasks, buffers, inPlace, home, fits: tasks.every((task) => buffersIn(task, home).length <= most) };
 }
 
 const missing = (id: ValueId): never => {

@@ -1,7 +1,8 @@
 // Loop nests in the form that shaders are written from: stores with guards in place of parts, one value for each element, and few enough buffers for a device.
 
 import { elementCount } from '../../2-graph/types.ts';
-import { all, atLeastZero, buffersOf, div, load, localsOf, mapExpr, mapTest, number, reduce, showExpr } from '../../4-kernels/expr.ts';
+import type { ValueId } from '../../2-graph/graph.ts';
+import { all, atLeastZero, buffersOf, children, div, load, localsOf, mapExpr, mapTest, number, reduce, showExpr } from '../../4-kernels/expr.ts';
 import type { Expr, Test } from '../../4-kernels/expr.ts';
 import { isContraction } from '../../4-kernels/fused.ts';
 import type { ContractionRoot, FusedKernel, Let, Nest, Store } from '../../4-kernels/fused.ts';
@@ -29,13 +30,19 @@ export interface Task {
   readonly stores: readonly Placed[];
 }
 
-/** The dispatches of a kernel, in order, none with more than `most` buffers; and the buffers between them. */
-export function tasksOf(kernel: FusedKernel, most: number): { tasks: Task[]; scratch: Buffer[] } {
+/** How many buffers a task may bind, and under which id each of them is bound. */
+export interface Room {
+  readonly most: number;
+  readonly home: (id: ValueId) => ValueId;
+}
+
+/** The dispatches of a kernel, in order, none with more buffers than there is room for; and the buffers between them. */
+export function tasksOf(kernel: FusedKernel, room: Room): { tasks: Task[]; scratch: Buffer[] } {
   const scratch: Buffer[] = [...kernel.scratch];
   const own = (buffer: Buffer): Buffer => (scratch.push(buffer), buffer);
   const tasks = kernel.stages.flat().flatMap((nest, i) => {
     const name = i === 0 ? kernel.name : `${kernel.name}_${i}`;
-    return unpooled({ ...nest, lets: [...kernel.scalars, ...nest.lets] }, name, own).flatMap((task) => fitting(trimmed(task), most, own));
+    return unpooled({ ...nest, lets: [...kernel.scalars, ...nest.lets] }, name, own).flatMap((task) => fitting(trimmed(task), room, own));
   });
   return { tasks, scratch };
 }
@@ -88,11 +95,11 @@ export const readsOf = ({ lets, stores }: Task): string[] => [
   ...new Set([...lets, ...stores].flatMap(({ value }) => buffersOf(value))),
 ];
 
-export const buffersIn = (task: Task): string[] => [...new Set([...readsOf(task), ...task.stores.map(({ output }) => output.id)])];
+export const buffersIn = (task: Task, home: Room['home']): ValueId[] => [...new Set([...readsOf(task), ...task.stores.map(({ output }) => output.id)].map(home))];
 
 /** The task as several where it needs more buffers than a device binds at once: its results one by one, then values of its own in between. */
-function fitting(task: Task, most: number, own: (buffer: Buffer) => Buffer): Task[] {
-  if (buffersIn(task).length <= most) return [task];
+function fitting(task: Task, room: Room, own: (buffer: Buffer) => Buffer): Task[] {
+  if (buffersIn(task, room.home).length <= room.most) return [task];
   const shape = task.indices.map(({ extent }) => extent);
   const place = flatten(task.indices.map(use), shape);
   const [first] = task.stores;
@@ -112,18 +119,37 @@ function fitting(task: Task, most: number, own: (buffer: Buffer) => Buffer): Tas
       ...(root && root.local !== name && { root }),
       lets: task.lets.map((each) => (each.name === name ? { ...each, value: load(output.id, place) } : each)),
     });
-    return [...fitting(before, most, own), ...fitting(after, most, own)];
+    return [...fitting(before, room, own), ...fitting(after, room, own)];
   };
   const isLoad = ({ value }: Let): boolean => value.kind === 'load';
   if (task.root && task.lets.some((each) => each.name === task.root?.local && !isLoad(each)) && (task.stores.length > 1 || task.lets.length > 1)) return aside(task.root.local);
-  if (task.stores.length > 1) return task.stores.flatMap((store, i) => fitting(trimmed({ ...task, name: i === 0 ? task.name : `${task.name}_s${i}`, stores: [store] }), most, own));
-  if (task.root) return withStagedOperand(task, task.root, own).flatMap((each) => fitting(each, most, own));
+  if (task.stores.length > 1) return storeGroups(task, room).flatMap((stores, i) => fitting(trimmed({ ...task, name: i === 0 ? task.name : `${task.name}_s${i}`, stores }), room, own));
+  if (task.root) return withStagedOperand(task, task.root, own).flatMap((each) => fitting(each, room, own));
   const cut = task.lets.findLast((each) => !isLoad(each) && buffersOf(each.value).length > 1);
   if (cut) return aside(cut.name);
   const named = withNames(first.value, task.lets.length);
-  if (named && named.lets.length > 0) return fitting({ ...task, lets: [...task.lets, ...named.lets], stores: [{ ...first, value: named.value }] }, most, own);
-  throw new RangeError(`${task.name} reads ${buffersIn(task).length - 1} buffers at once; a device binds ${most}`);
+  if (named && named.lets.length > 0) return fitting({ ...task, lets: [...task.lets, ...named.lets], stores: [{ ...first, value: named.value }] }, room, own);
+  throw new RangeError(`${task.name} binds ${buffersIn(task, room.home).length} buffers; a device has room for ${room.most}`);
 }
+
+/** The results in groups for which there is room: each goes with those that read the same tensors, as the moments and the weight of one update do. */
+function storeGroups(task: Task, { most, home }: Room): Placed[][] {
+  const groups: Placed[][] = [];
+  const of = (stores: readonly Placed[]): Task => trimmed({ ...task, stores });
+  const tensors = (stores: readonly Placed[]): ValueId[] => {
+    const { lets } = of(stores);
+    return [...lets, ...stores].flatMap(({ value }) => tensorsOf(value));
+  };
+  for (const store of task.stores) {
+    const group = groups.find((each) => tensors(each).some((id) => tensors([store]).includes(id)) && buffersIn(of([...each, store]), home).length <= most);
+    if (group) group.push(store);
+    else groups.push([store]);
+  }
+  return groups;
+}
+
+/** The buffers that are read at more than one place. */
+const tensorsOf = (expr: Expr): ValueId[] => (expr.kind === 'load' ? (expr.index.terms.length > 0 ? [expr.buffer] : []) : children(expr).flatMap(tensorsOf));
 
 /** A contraction's operand that reads the most buffers stored by itself first. Throws RangeError where each is one already. */
 function withStagedOperand(task: Task, root: ContractionRoot, own: (buffer: Buffer) => Buffer): Task[] {
