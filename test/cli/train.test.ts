@@ -162,7 +162,7 @@ describe('bad input writes nothing', () => {
     ['no file', ['train'], 1, /which file\?/],
     ['an absent file', ['train', 'none.zz'], 1, /none\.zz:1:1: error ZZ1008: there is no file none\.zz/],
     ['no such net', ['train', 'small.zz:Smal'], 1, /ZZ2001: [^]*did you mean 'Small'/],
-    ['no such backend', ['train', 'small.zz', '--backend', 'cuda'], 1, /there is no backend "cuda"[^]*auto, wasm, gpujs, reference/],
+    ['no such backend', ['train', 'small.zz', '--backend', 'cuda'], 1, /there is no backend "cuda"[^]*auto, webgpu, wasm, gpujs, reference/],
     ['a misspelt backend', ['train', 'small.zz', '--backend', 'refrence'], 1, /Did you mean reference\? Backends: /],
     ['a misspelt command', ['trian', 'small.zz'], 1, /Did you mean train\?/],
     ['a misspelt stage', ['ir', 'small.zz', '--stage', 'autodif'], 1, /Did you mean autodiff\? Stages: /],

@@ -17,6 +17,11 @@ const md5 = (bytes: Uint8Array): string => createHash('md5').update(bytes).diges
 const firstOf = (request: IncomingMessage): number => Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0);
 
 /** Answers as a server should, or only the first bytes of the rest before it hangs up. */
+/** Sends less than it announced, leaves time for it to arrive, and breaks the connection. */
+function breakOff(response: ServerResponse, bytes: Uint8Array): void {
+  response.write(bytes, () => setTimeout(() => response.destroy(), 150));
+}
+
 function answer(request: IncomingMessage, response: ServerResponse, bytes = FILE, most = Infinity): void {
   const first = firstOf(request);
   const rest = bytes.subarray(first);
@@ -26,7 +31,7 @@ function answer(request: IncomingMessage, response: ServerResponse, bytes = FILE
     ...(first > 0 && { 'content-range': `bytes ${first}-${bytes.length - 1}/${bytes.length}` }),
   });
   if (rest.length <= most) response.end(rest);
-  else response.write(rest.subarray(0, most), () => setTimeout(() => response.destroy(), 40));
+  else breakOff(response, rest.subarray(0, most));
 }
 
 function jobFor(address: string, more: Partial<Download> = {}): Download {
@@ -73,7 +78,7 @@ describe('download', () => {
     let requests = 0;
     const address = await serve((_, response) => {
       response.writeHead(200, { 'content-length': FILE.length });
-      response.write(FILE.subarray(0, ++requests % 2 === 0 ? 5000 : 9000), () => setTimeout(() => response.destroy(), 20));
+      breakOff(response, FILE.subarray(0, ++requests % 2 === 0 ? 5000 : 9000));
     });
     expect((await dataErrorOf(download(jobFor(address, { attempts: 3 })))).message).toContain('cannot be downloaded');
     expect(requests).toBeLessThan(12);
