@@ -73,5 +73,5 @@ for (const net of options.nets.split(',')) {
   }
   rows.push(row);
 }
-const result = { date: new Date().toISOString().slice(0, 10), cpu: cpus()[0]?.model.trim(), cores: availableParallelism(), node: process.version, relaxedSimd: hasRelaxedSimd(), width: Number(options.width), rows };
+const result = { command: 'node scripts/bench.js train-step', date: new Date().toISOString().slice(0, 10), cpu: cpus()[0]?.model.trim(), cores: availableParallelism(), node: process.version, relaxedSimd: hasRelaxedSimd(), width: Number(options.width), rows };
 if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(result, (_, value: unknown) => (typeof value === 'number' ? Number(value.toPrecision(4)) : value), 2)}\n`);

@@ -105,6 +105,7 @@ const rows = measured.map((each) => ({
   ...(threadCounts.length > 1 ? { speedup2: (each.best.get(1) ?? NaN) / (each.best.get(2) ?? NaN) } : {}),
 }));
 const result = {
+  command: 'node scripts/bench.js wasm-gemm',
   date: new Date().toISOString().slice(0, 10),
   cpu: cpus()[0]?.model.trim(),
   cores: availableParallelism(),

@@ -29,7 +29,7 @@ export const benchCommand: AddCommand = (program, io, done) => {
     .description('Times training steps on random images: milliseconds, images a second, arithmetic, its share of the best that matrix products reach on the same backend, memory.')
     .argument('<file>', 'FILE, or FILE:NetName where it has several')
     .option('--batch <images>', 'distinct images a step (default: the net\'s)', wholeNumber)
-    .option('--width <factor>', 'scale every channel count but the last', positive, 1)
+    .option('--width <factor>', 'scale every channel count but the last, and the pace of learning with it', positive, 1)
     .option('--steps <count>', 'steps that are timed (default: what 10 seconds hold, 5 to 200)', wholeNumber)
     .option('--backend <name>', 'which backend', 'auto')
     .option('--threads <count>', 'threads of the wasm backend (default: one a core)', threadCount)

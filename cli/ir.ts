@@ -38,7 +38,7 @@ export const irCommand: AddCommand = (program, io, done) => {
     .option('--batch <images>', 'the batch of the stages from bind on (default: the net\'s)', wholeNumber)
     .option('--stats', 'what a step costs after each pass up to the stage')
     .option('--remat', 'compute costlier values again instead of keeping them')
-    .option('--width <factor>', 'scale every channel count but the last', positive, 1)
+    .option('--width <factor>', 'scale every channel count but the last, and the pace of learning with it', positive, 1)
     .addOption(choice('--mode <mode>', 'the graph of which mode', ['train', 'evaluate'], 'train'))
     .addHelpText('after', '\nExamples:\n  zz ir net.zz --stage autodiff\n  zz ir net.zz --diff graph..unroll\n  zz ir net.zz --stage memory --stats\n  zz ir net.zz --stage memory --format svg --out memory.svg\n  zz ir net.zz --stage fuse --format html --out net.html\n  zz ir net.zz --format dot | dot -Tsvg > net.svg\n')
     .action(async (file: string, options: Options) => {

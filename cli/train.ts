@@ -34,7 +34,7 @@ export const trainCommand: AddCommand = (program, io, done) => {
     .argument('[file]', 'FILE, or FILE:NetName where it has several; not needed with --resume --out RUN');
   addTrainingFlags(command)
     .option('--limit <images>', 'train on so many images of the training split', wholeNumber)
-    .option('--width <factor>', 'scale every channel count but the last', positive)
+    .option('--width <factor>', 'scale every channel count but the last, and the pace of learning with it', positive)
     .option('--backend <name>', 'auto, webgpu, wasm, gpujs or reference (default: auto)')
     .option('--threads <count>', 'threads of the wasm backend (default: one a core); the numbers stay the same', threadCount)
     .option('--out <dir>', 'the run directory (default: runs/NET-N)')
