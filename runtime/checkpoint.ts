@@ -2,6 +2,7 @@
 
 import type { BufferId, BufferSpec, Model } from '../compiler/5-emit/model.ts';
 import type { Session } from './backend.ts';
+import { isKept } from './backends/buffers.ts';
 import { RunError } from './errors.ts';
 import { writeWhole } from './files.ts';
 import { NO_SUMS, type Sums } from './metrics.ts';
@@ -32,7 +33,7 @@ export function persistent(model: Model): BufferSpec[] {
   const byId = new Map<BufferId, BufferSpec>();
   for (const program of Object.values(model.programs)) {
     for (const buffer of program.buffers) {
-      if (buffer.role.kind === 'weight' || buffer.role.kind === 'state') byId.set(buffer.id, buffer);
+      if (isKept(buffer)) byId.set(buffer.id, buffer);
     }
   }
   return [...byId.values()];

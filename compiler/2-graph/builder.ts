@@ -1,7 +1,7 @@
 // Appends typed nodes to a list, with fresh ids. Build and every pass that adds values use it.
 
 import type { Loc } from '../diagnostics.ts';
-import type { Graph, Node, Tags, ValueId } from './graph.ts';
+import type { Node, Tags, ValueId } from './graph.ts';
 import type { Attrs, OpKind } from './ops.ts';
 import { inferType } from './shapes.ts';
 import type { TensorType } from './types.ts';
@@ -63,6 +63,3 @@ export function createBuilder(nodes: readonly Node[] = [], defaults: () => { loc
 
 /** One more than the largest plain number among the ids. */
 const nextNumber = (ids: readonly ValueId[]): number => ids.reduce((most, id) => (/^\d+$/.test(id) ? Math.max(most, Number(id) + 1) : most), 0);
-
-/** Every value by its id. */
-export const nodesById = (graph: Pick<Graph, 'nodes'>): Map<ValueId, Node> => new Map(graph.nodes.map((node) => [node.id, node]));

@@ -3,6 +3,7 @@
 import type { Loc } from '../diagnostics.ts';
 import type { Graph, Node, ValueId } from './graph.ts';
 import { isElementwise, isLeaf } from './ops.ts';
+import { nodesById } from './queries.ts';
 import { showShape } from './types.ts';
 
 /** Nodes that one call of the source became, and the calls of element-wise functions that follow it. */
@@ -64,7 +65,7 @@ const escape = (text: string): string => text.replaceAll('&', '&amp;').replaceAl
 
 /** The values that outputs and the loss are computed from. */
 function needed(graph: Graph): ReadonlySet<ValueId> {
-  const nodes = new Map(graph.nodes.map((node) => [node.id, node]));
+  const nodes = nodesById(graph);
   const found = new Set<ValueId>();
   const pending = [...graph.outputs.map(({ value }) => value), ...(graph.loss === undefined ? [] : [graph.loss])];
   for (let id = pending.pop(); id !== undefined; id = pending.pop()) {

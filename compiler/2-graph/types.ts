@@ -21,9 +21,6 @@ export function batchFactor(dim: Dim): number {
   return dim === 'B' ? 1 : Number(dim.slice(0, -1));
 }
 
-/** `dim * n`, keeping the batch symbolic. */
-export const scaleDim = (dim: Dim, n: number): Dim => (typeof dim === 'number' ? dim * n : batchDim(batchFactor(dim) * n));
-
 /** The dimension once the batch size is known. */
 export const bindDim = (dim: Dim, batch: number): number => (typeof dim === 'number' ? dim : batchFactor(dim) * batch);
 

@@ -3,6 +3,7 @@
 import type { Graph, Node, ValueId } from '../2-graph/graph.ts';
 import type { ComputeKind, ElementwiseKind } from '../2-graph/ops.ts';
 import { groupOf, isElementwise, isLeaf } from '../2-graph/ops.ts';
+import { nodesById, resultValues } from '../2-graph/queries.ts';
 import { SCALARS } from '../2-graph/scalars.ts';
 import { concreteShape, elementCount } from '../2-graph/types.ts';
 
@@ -84,7 +85,7 @@ export const phaseOf = (members: readonly Node[]): Phase => PHASES.findLast((pha
 /** The cost of a graph that is bound to a batch, in whole and by phase. Before `fuse` every operation counts as a kernel. */
 export function costOf(graph: Graph): { readonly total: Cost; readonly phases: Readonly<Record<Phase, Cost>> } {
   const kernels = kernelsOf(graph);
-  const nodes = new Map(graph.nodes.map((node) => [node.id, node]));
+  const nodes = nodesById(graph);
   const of = (chosen: readonly (readonly Node[])[]): Cost => sumUp(graph, nodes, chosen);
   const byPhase = (phase: Phase): Cost => of(kernels.filter((members) => phaseOf(members) === phase));
   return { total: of(kernels), phases: { forward: byPhase('forward'), backward: byPhase('backward'), update: byPhase('update') } };
@@ -172,9 +173,7 @@ export function usersOf(graph: Pick<Graph, 'nodes'>): Map<ValueId, Node[]> {
 /** The values that must be in memory when a step ends; gradients are among them where no update takes them. */
 export const namedValues = (graph: Graph): ReadonlySet<ValueId> =>
   new Set([
-    ...graph.outputs.map((output) => output.value),
-    ...(graph.loss === undefined ? [] : [graph.loss]),
-    ...(graph.classifier ? [graph.classifier.logits, graph.classifier.correct] : []),
+    ...resultValues(graph),
     ...(graph.updates.length === 0 ? graph.gradients.map((gradient) => gradient.value) : []),
     ...graph.updates.map((update) => update.value),
   ]);

@@ -7,6 +7,7 @@
 
 import type { Graph, Node, ValueId } from '../2-graph/graph.ts';
 import { groupOf, isElementwise, isLeaf, type OpSpec } from '../2-graph/ops.ts';
+import { nodesById } from '../2-graph/queries.ts';
 import { sameShape } from '../2-graph/types.ts';
 import { bytesOf, LAUNCH_BYTES, namedValues, readBytes, recomputeCost, usersOf, type TypeOf } from './cost.ts';
 import type { Pass } from './pass.ts';
@@ -67,7 +68,7 @@ interface Plan {
 }
 
 function createPlan(graph: Graph, remat: boolean): Plan {
-  const nodes = new Map(graph.nodes.map((node) => [node.id, node]));
+  const nodes = nodesById(graph);
   const typeOf: TypeOf = (id) => nodes.get(id)?.type ?? { dtype: 'f32', shape: [] };
   return { graph, nodes, users: usersOf(graph), named: namedValues(graph), typeOf, kernels: [], homes: new Map(), remat, limit: remat ? AFFORDABLE : CHEAP, notes: new Map() };
 }

@@ -2,6 +2,7 @@
 // Needs a bound batch size: slices of the batch axis are numbers.
 
 import type { Graph, Node, ValueId } from '../2-graph/graph.ts';
+import { nodesById } from '../2-graph/queries.ts';
 import { concreteShape } from '../2-graph/types.ts';
 import type { Pass } from './pass.ts';
 import { bundle, countUses, createEmitter, dropDead, type Emitter } from './rewrite.ts';
@@ -62,7 +63,7 @@ function addends(node: Node | undefined, nodes: ReadonlyMap<ValueId, Node>, uses
 /** grad(x0, d0) + grad(x1, d1) + … = grad(concat(x0, x1, …), concat(d0, d1, …)). */
 function hoistGradients(graph: Graph): Graph {
   const uses = countUses(graph);
-  const nodes = new Map(graph.nodes.map((node) => [node.id, node]));
+  const nodes = nodesById(graph);
   const sums = new Map<ValueId, Node<'conv2d_filter_grad'>[]>();
   const inner = new Set<ValueId>();
   for (const node of graph.nodes.toReversed()) {

@@ -4,6 +4,7 @@
 
 import type { Graph, Node, ValueId } from '../2-graph/graph.ts';
 import { isLeaf } from '../2-graph/ops.ts';
+import { nodesById } from '../2-graph/queries.ts';
 import { sameType } from '../2-graph/types.ts';
 import { bytesOf, kernelsOf, usersOf } from './cost.ts';
 import { lifetimesOf, type Lifetime } from './lifetimes.ts';
@@ -25,7 +26,7 @@ const withPlace = (node: Node, slot: Slot | undefined): Node => (slot ? { ...nod
 
 function place(graph: Graph): Map<ValueId, Slot> {
   const slots = new Map<ValueId, Slot>();
-  const nodes = new Map(graph.nodes.map((node) => [node.id, node]));
+  const nodes = nodesById(graph);
   placeInOrder(graph.nodes.filter((node) => node.kind === 'weight'), 'weight', slots);
   placeInOrder(graph.nodes.filter((node) => node.kind === 'state'), 'state', slots);
   placeInOrder(graph.nodes.filter((node) => isLeaf(node.kind) && !['weight', 'state', 'constant'].includes(node.kind)), 'feed', slots);

@@ -3,13 +3,12 @@
 import { createBuilder } from '../2-graph/builder.ts';
 import type { Graph, Node, Tags, ValueId } from '../2-graph/graph.ts';
 import type { Attrs, OpKind } from '../2-graph/ops.ts';
+import { resultValues } from '../2-graph/queries.ts';
 
 /** Everything outside the nodes that names a value. */
 export function roots(graph: Graph): ValueId[] {
   return [
-    ...graph.outputs.map((output) => output.value),
-    ...(graph.loss === undefined ? [] : [graph.loss]),
-    ...(graph.classifier ? [graph.classifier.logits, graph.classifier.correct] : []),
+    ...resultValues(graph),
     ...graph.gradients.map((gradient) => gradient.value),
     ...graph.updates.flatMap((update) => [update.target, update.value]),
   ];

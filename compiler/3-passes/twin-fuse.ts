@@ -3,6 +3,7 @@
 
 import type { Graph, Node, ValueId } from '../2-graph/graph.ts';
 import { isElementwise } from '../2-graph/ops.ts';
+import { nodesById } from '../2-graph/queries.ts';
 import { concreteShape, sameShape } from '../2-graph/types.ts';
 import type { Pass } from './pass.ts';
 import { bundle, createEmitter, dropDead, type Emitter } from './rewrite.ts';
@@ -20,7 +21,7 @@ const CHANNELS = 3;
 
 function fuseStreams(graph: Graph): Graph {
   const emitter = createEmitter(graph);
-  const nodes = new Map(graph.nodes.map((node) => [node.id, node]));
+  const nodes = nodesById(graph);
   const typeOf = (id: ValueId): Node['type'] => nodes.get(id)?.type ?? { dtype: 'f32', shape: [] };
   for (const members of bundle(graph, streamKeys(graph, typeOf))) {
     if (members.length > 1) fuseMembers(emitter, members, typeOf);

@@ -3,6 +3,7 @@
 import type { Graph, Node, ValueId } from '../2-graph/graph.ts';
 import type { ComputeKind } from '../2-graph/ops.ts';
 import { groupOf, isElementwise, isLeaf } from '../2-graph/ops.ts';
+import { nodesById } from '../2-graph/queries.ts';
 import { concreteShape, elementCount, sameShape } from '../2-graph/types.ts';
 import { kernelsOf, namedValues, outputsOf, usersOf } from '../3-passes/cost.ts';
 import { createBlock, element, operandOf } from './element.ts';
@@ -34,7 +35,7 @@ interface Context {
  * Throws Error on a structure node, RangeError on a shape that still holds the batch symbol.
  */
 export function lowerFused(graph: Graph): FusedKernel[] {
-  const nodes = new Map(graph.nodes.map((node) => [node.id, node]));
+  const nodes = nodesById(graph);
   const node = (id: ValueId): Node => nodes.get(id) ?? missing(id);
   const buffer = (id: ValueId): Buffer => ({ id, dtype: node(id).type.dtype, shape: concreteShape(node(id).type.shape) });
   const context: Context = { nodes, users: usersOf(graph), named: namedValues(graph), node, buffer };

@@ -3,6 +3,7 @@
 import type { Graph, Node, ValueId } from '../2-graph/graph.ts';
 import type { ComputeKind, ElementwiseKind } from '../2-graph/ops.ts';
 import { groupOf, isLeaf } from '../2-graph/ops.ts';
+import { resultValues } from '../2-graph/queries.ts';
 import { concreteShape } from '../2-graph/types.ts';
 import { elementwise, SCALAR_RULES } from './elementwise.ts';
 import { load, number } from './expr.ts';
@@ -107,9 +108,7 @@ export function lower(graph: Graph): Kernel[] {
 /** The values that the graph names, and which therefore have a buffer of their own. */
 export const resultsOf = (graph: Graph): ReadonlySet<ValueId> =>
   new Set([
-    ...graph.outputs.map((output) => output.value),
-    ...(graph.loss === undefined ? [] : [graph.loss]),
-    ...(graph.classifier ? [graph.classifier.logits, graph.classifier.correct] : []),
+    ...resultValues(graph),
     ...graph.updates.map((update) => update.value),
     ...graph.gradients.map((gradient) => gradient.value),
   ]);

@@ -11,6 +11,7 @@ import { Input } from 'gpu.js';
 import type { GPU, IKernelRunShortcut, IPipelineRunShortcut, KernelVariable } from 'gpu.js';
 import type { BufferId, BufferSpec, GpuJsStep, Model, Program } from '../../compiler/5-emit/model.ts';
 import { BackendError } from '../backend.ts';
+import { isKept } from './buffers.ts';
 import type { Backend, Session, Tensor } from '../backend.ts';
 import { chooseMode } from './gpujs-modes.ts';
 import type { GpuJsMode } from './gpujs-modes.ts';
@@ -167,8 +168,6 @@ function argument(values: ReadonlyMap<BufferId, Float32Array>, buffer: BufferSpe
   if (!value) throw new Error(`no value %${buffer.id}`);
   return new Input(value as unknown as number[], [value.length]); // the types know plain arrays alone; typed ones are what gpu.js copies fastest
 }
-
-const isKept = ({ role }: BufferSpec): boolean => role.kind === 'weight' || role.kind === 'state';
 
 const lengthOf = (buffer: BufferSpec): number => buffer.shape.reduce((a, b) => a * b, 1);
 

@@ -2,6 +2,7 @@
 
 import type { BufferId, BufferSpec, Model, Program, ReferenceStep } from '../../compiler/5-emit/model.ts';
 import type { Backend, Session, Tensor } from '../backend.ts';
+import { isKept } from './buffers.ts';
 
 export const referenceBackend: Backend<ReferenceStep> = {
   name: 'reference',
@@ -9,7 +10,6 @@ export const referenceBackend: Backend<ReferenceStep> = {
 };
 
 const count = (spec: BufferSpec): number => spec.shape.reduce((a, b) => a * b, 1);
-const isKept = ({ role }: BufferSpec): boolean => role.kind === 'weight' || role.kind === 'state';
 const make = (spec: BufferSpec): Tensor => (spec.dtype === 'i32' ? new Int32Array(count(spec)) : new Float32Array(count(spec)));
 
 /** A program with what can be worked out once. */

@@ -3,7 +3,8 @@
 import type { BufferId, BufferSpec, Model, WasmStep } from '../../compiler/5-emit/model.ts';
 import { BackendError } from '../backend.ts';
 import type { Backend, Session, Tensor } from '../backend.ts';
-import { isKept, layOut, resultsOf } from './wasm/arena.ts';
+import { isKept, resultsOf } from './buffers.ts';
+import { layOut } from './wasm/arena.ts';
 import type { Arena } from './wasm/arena.ts';
 import { compileModule, coreCount, hasRelaxedSimd, startThreads } from './wasm/engine.ts';
 import type { Threads } from './wasm/engine.ts';

@@ -6,7 +6,8 @@ import { BackendError } from '../backend.ts';
 import type { Backend, Session, Tensor } from '../backend.ts';
 import { checked, deviceLost, invalidUse, openDevice, outOfMemory, textOf } from './webgpu/device.ts';
 import type { Device } from './webgpu/device.ts';
-import { bytesOf, isFed, isKept, jointSizes, lengthOf, planSlots, resultsOf } from './webgpu/memory.ts';
+import { isKept, resultsOf } from './buffers.ts';
+import { bytesOf, isFed, jointSizes, lengthOf, planSlots } from './webgpu/memory.ts';
 import { compilePipelines, keyOf } from './webgpu/pipelines.ts';
 import type { Pipelines } from './webgpu/pipelines.ts';
 

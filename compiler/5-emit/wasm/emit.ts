@@ -3,6 +3,7 @@
 import binaryen from 'binaryen';
 import type { Graph, Node, ValueId } from '../../2-graph/graph.ts';
 import { isLeaf } from '../../2-graph/ops.ts';
+import { nodesById } from '../../2-graph/queries.ts';
 import { concreteShape, elementCount } from '../../2-graph/types.ts';
 import { load } from '../../4-kernels/expr.ts';
 import { use } from '../../4-kernels/indexing.ts';
@@ -70,7 +71,7 @@ interface ProductPart {
 /** The kernels of a graph, those of a large contraction replaced by one product. Of fused kernels, what follows a product is computed on its sums. */
 function lowered(graph: Graph): (Kernel | ProductPart)[] {
   if (graph.nodes.some((node) => node.tags.kernel !== undefined)) return lowerFused(graph).flatMap((kernel) => separateWith(kernel, productFor));
-  const byId = new Map(graph.nodes.map((node) => [node.id, node]));
+  const byId = nodesById(graph);
   const results = resultsOf(graph);
   const node = (id: ValueId): Node => byId.get(id) ?? missing(id);
   const shapeOf = (id: ValueId): readonly number[] => concreteShape(node(id).type.shape);

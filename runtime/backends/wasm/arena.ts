@@ -1,6 +1,7 @@
 // Where everything lies in the one memory: weights and states once for all programs, the temporaries of a program reused by lifetime.
 
 import type { BufferId, BufferSpec, Program, WasmStep } from '../../../compiler/5-emit/model.ts';
+import { isKept, resultsOf } from '../buffers.ts';
 import { COMMAND } from './worker.ts';
 
 const ALIGN = 256;
@@ -20,7 +21,6 @@ export interface Arena {
 
 const align = (bytes: number): number => Math.ceil(bytes / ALIGN) * ALIGN;
 const bytesOf = (spec: BufferSpec): number => align(4 * spec.shape.reduce((a, b) => a * b, 1));
-export const isKept = ({ role }: BufferSpec): boolean => role.kind === 'weight' || role.kind === 'state';
 
 /** Lays out the memory of some programs on a number of threads. */
 export function layOut(programs: Readonly<Record<string, Program<WasmStep>>>, threads: number): Arena {
@@ -55,10 +55,6 @@ export function layOut(programs: Readonly<Record<string, Program<WasmStep>>>, th
 }
 
 const isConstant = ({ role }: BufferSpec): boolean => role.kind === 'constant';
-
-/** The buffers whose contents can be asked for after a run, besides weights, states and what is fed. */
-export const resultsOf = ({ loss, logits, correct, outputs, updates }: Program<WasmStep>): ReadonlySet<BufferId> =>
-  new Set([...[loss, logits, correct].filter((id) => id !== undefined), ...outputs.map(({ buffer }) => buffer), ...updates.map(({ value }) => value)]);
 
 /**
  * Offsets for what lives in one run alone: feeds for all of it, temporaries from the step that writes them to the last that reads them, results to the end.

@@ -2,18 +2,14 @@
 // dispatch may not write one part of a buffer and only read another.
 
 import type { BufferId, BufferSpec, Program, WebGpuStep } from '../../../compiler/5-emit/model.ts';
+import { resultsOf } from '../buffers.ts';
 
 /** Shaders read and write whole vectors of four, so that the last one needs its room. */
 export const bytesOf = ({ shape }: BufferSpec): number => Math.ceil(lengthOf({ shape }) / 4) * 16;
 
 export const lengthOf = ({ shape }: Pick<BufferSpec, 'shape'>): number => shape.reduce((a, b) => a * b, 1);
 
-export const isKept = ({ role }: BufferSpec): boolean => role.kind === 'weight' || role.kind === 'state';
 export const isFed = ({ role }: BufferSpec): boolean => ['input', 'labels', 'scalar', 'random'].includes(role.kind);
-
-/** What a run may be asked for besides leaves, and what outlives the last step. */
-export const resultsOf = ({ outputs, loss, logits, correct, updates }: Program<unknown>): ReadonlySet<BufferId> =>
-  new Set([...outputs.map(({ buffer }) => buffer), ...[loss, logits, correct].filter((id) => id !== undefined), ...updates.map(({ value }) => value)]);
 
 export interface SlotPlan {
   /** The slot of each temporary. */

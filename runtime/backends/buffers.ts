@@ -1,0 +1,10 @@
+// What backends ask of a program's buffers.
+
+import type { BufferId, BufferSpec, Program } from '../../compiler/5-emit/model.ts';
+
+/** Whether it outlives a run: weights and states do. */
+export const isKept = ({ role }: BufferSpec): boolean => role.kind === 'weight' || role.kind === 'state';
+
+/** What a run may be asked for besides leaves, and what outlives the last step. */
+export const resultsOf = ({ outputs, loss, logits, correct, updates }: Program<unknown>): ReadonlySet<BufferId> =>
+  new Set([...outputs.map(({ buffer }) => buffer), ...[loss, logits, correct].filter((id) => id !== undefined), ...updates.map(({ value }) => value)]);
