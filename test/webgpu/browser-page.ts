@@ -1,4 +1,4 @@
-// In the browser: operations and updates through navigator.gpu against the evaluator; reports the device and what differs.
+// In the browser: operations and updates through navigator.gpu against the evaluator; exports the device and what differs.
 
 import { createBuilder } from '../../compiler/2-graph/builder.ts';
 import type { ComputeKind } from '../../compiler/2-graph/ops.ts';
@@ -37,4 +37,4 @@ for (let i = 0; i < 5; i++) await adding.run('add', new Map([['x', Float32Array.
 const kept = [...(await adding.read('w'))];
 await adding.dispose();
 
-await fetch('/report', { method: 'POST', body: JSON.stringify({ device: session.device, nests, tiles, kept }) });
+export default { device: session.device, nests, tiles, kept };
