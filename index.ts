@@ -21,11 +21,12 @@ export { emitGpuJs } from './compiler/5-emit/gpujs/emit.ts';
 export { emitWasm } from './compiler/5-emit/wasm/emit.ts';
 export { emitWebGpu } from './compiler/5-emit/wgsl/emit.ts';
 export { emitReference } from './compiler/5-emit/reference.ts';
-export type { BufferSpec, Model, Program as ModelProgram, Role } from './compiler/5-emit/model.ts';
+export type { BufferSpec, DeviceProfile, Model, Program as ModelProgram, Role } from './compiler/5-emit/model.ts';
 
 export { BackendError, type Backend, type Session, type Tensor } from './runtime/backend.ts';
 export { gpujsBackend, type GpuJsMode, type GpuJsOptions } from './runtime/backends/gpujs.ts';
 export { wasmBackend, type WasmOptions } from './runtime/backends/wasm.ts';
+export { findAdapter, type Adapter } from './runtime/backends/adapter.ts';
 export { webgpuBackend, type WebGpuBackendOptions } from './runtime/backends/webgpu.ts';
 export { referenceBackend } from './runtime/backends/reference.ts';
 export { capture, persistent, readCheckpoint, restore, START, writeCheckpoint, type Checkpoint, type Progress } from './runtime/checkpoint.ts';

@@ -3,6 +3,7 @@
 import type { Emitter } from '../compiler/compile.ts';
 import type { Model } from '../compiler/5-emit/model.ts';
 import { BackendError, type Backend, type Session } from '../runtime/backend.ts';
+import type { Adapter } from '../runtime/backends/adapter.ts';
 import { didYouMean, UsageError } from './io.ts';
 
 export interface Target extends Emitter<unknown> {
@@ -12,8 +13,9 @@ export interface Target extends Emitter<unknown> {
 export interface BackendOptions {
   /** Of the wasm backend; as many as there are cores where it is not given. */
   readonly threads?: number | undefined;
-  /** Of the webgpu backend: whether an adapter that the processor draws will do. */
+  /** Of the webgpu backend: whether an adapter that the processor draws will do; and the adapter, where it is known already. */
   readonly software?: boolean;
+  readonly adapter?: Adapter;
 }
 
 export interface BackendEntry {
@@ -26,9 +28,14 @@ export const BACKENDS: readonly BackendEntry[] = [
   {
     name: 'webgpu',
     summary: 'compute shaders on the GPU; if it is named, on an adapter that the processor draws as well',
-    load: async ({ software = false } = {}) => {
-      const [{ emitWebGpu }, { webgpuBackend }] = await Promise.all([import('../compiler/5-emit/wgsl/emit.ts'), import('../runtime/backends/webgpu.ts')]);
-      return { fused: true, emit: (graph, batch) => emitWebGpu(graph, {}, batch), backend: webgpuBackend({ software }) };
+    load: async ({ software = false, adapter: known } = {}) => {
+      const [{ emitWebGpu }, { webgpuBackend }, { usableAdapter }] = await Promise.all([
+        import('../compiler/5-emit/wgsl/emit.ts'),
+        import('../runtime/backends/webgpu.ts'),
+        import('../runtime/backends/webgpu/device.ts'),
+      ]);
+      const adapter = known ?? (await usableAdapter(software));
+      return { fused: true, emit: (graph, batch) => emitWebGpu(graph, { device: adapter }, batch), backend: webgpuBackend({ software, adapter }) };
     },
   },
   {
@@ -72,22 +79,23 @@ export const BACKENDS: readonly BackendEntry[] = [
 export const AUTO = 'auto';
 const names = (): string[] => [AUTO, ...BACKENDS.map(({ name }) => name)];
 
-/** Whether there is a GPU; one that is drawn by the processor is none. */
-async function hasGpu(): Promise<boolean> {
+/** The GPU, if there is one; an adapter that is drawn by the processor is none. */
+async function findGpu(): Promise<Adapter | undefined> {
   const { findAdapter } = await import('../runtime/backends/adapter.ts');
   const adapter = await findAdapter().catch(() => undefined);
-  return adapter !== undefined && !adapter.software;
+  return adapter?.software === false ? adapter : undefined;
 }
 
 /** What `auto` tries: the GPU, where there is one, then the processor. */
 function automatic(): readonly BackendEntry[] {
-  let answer: Promise<boolean> | undefined;
+  let answer: Promise<Adapter | undefined> | undefined;
   const onGpu = (name: string): BackendEntry[] =>
     BACKENDS.filter((entry) => entry.name === name).map((entry) => ({
       ...entry,
       load: async (options) => {
-        if (!(await (answer ??= hasGpu()))) throw new BackendError('there is no GPU here', 'Choose a backend that runs on the processor.');
-        return entry.load(options);
+        const adapter = await (answer ??= findGpu());
+        if (!adapter) throw new BackendError('there is no GPU here', 'Choose a backend that runs on the processor.');
+        return entry.load({ ...options, adapter });
       },
     }));
   return [...onGpu('webgpu'), ...onGpu('gpujs'), ...BACKENDS.filter(({ name }) => name !== 'webgpu')];

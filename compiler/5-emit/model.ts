@@ -86,6 +86,46 @@ export interface WasmStep {
   readonly scratch: number;
 }
 
+/** What an adapter can do, as far as shaders are written for it. Plain data: in Node it is asked for in another process. */
+export interface DeviceProfile {
+  readonly limits: DeviceLimits;
+  readonly features: readonly DeviceFeature[];
+  /** The least and the most invocations of a subgroup. */
+  readonly subgroupSizes?: readonly [least: number, most: number];
+  /** What subgroups multiply as one: `rows` by `depth` with `depth` by `columns` elements. */
+  readonly matrices: readonly MatrixShape[];
+}
+
+export interface DeviceLimits {
+  /** Storage buffers that a shader binds. */
+  readonly storageBuffers: number;
+  readonly workgroupsPerDimension: number;
+  readonly workgroupInvocations: number;
+  readonly workgroupBytes: number;
+  /** Bytes of a buffer, and of what is bound of one. */
+  readonly bufferBytes: number;
+  readonly bindingBytes: number;
+}
+
+/** The optional features of WebGPU that shaders or measurements can use, by the names of GPUFeatureName. */
+export type DeviceFeature = 'shader-f16' | 'subgroups' | 'subgroup-size-control' | 'chromium-experimental-subgroup-matrix' | 'timestamp-query';
+
+export interface MatrixShape {
+  readonly rows: number;
+  readonly columns: number;
+  readonly depth: number;
+  /** The types of the factors' elements and of the sums'. */
+  readonly factors: 'f16' | 'f32';
+  readonly sums: 'f16' | 'f32';
+}
+
+/** What a shader asks of the device besides its bindings and their sizes. */
+export interface ShaderNeeds {
+  readonly features: readonly DeviceFeature[];
+  readonly workgroupInvocations: number;
+  readonly workgroupBytes: number;
+}
+
 /**
  * A step of the WebGPU backend: one dispatch of the entry point `main`. Binding i of group 0 is `bindings[i]`: a storage buffer, read-only where the step only
  * reads it, with room for whole vectors of four. Elements lie in row-major order. Steps of equal shader and bindings' access share a pipeline.
@@ -97,4 +137,5 @@ export interface WebGpuStep {
   readonly shader: string;
   readonly workgroups: readonly [x: number, y: number, z: number];
   readonly bindings: readonly { readonly buffer: BufferId; readonly access: 'read' | 'write' }[];
+  readonly needs: ShaderNeeds;
 }

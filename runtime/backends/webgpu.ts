@@ -5,15 +5,13 @@ import type { BufferId, BufferSpec, Model, Program, WebGpuStep } from '../../com
 import { BackendError } from '../backend.ts';
 import type { Backend, Session, Tensor } from '../backend.ts';
 import { checked, deviceLost, invalidUse, openDevice, outOfMemory, textOf } from './webgpu/device.ts';
-import type { Device } from './webgpu/device.ts';
+import type { Device, DeviceOptions } from './webgpu/device.ts';
 import { isKept, resultsOf } from './buffers.ts';
 import { bytesOf, isFed, jointSizes, lengthOf, planSlots } from './webgpu/memory.ts';
 import { compilePipelines, keyOf } from './webgpu/pipelines.ts';
 import type { Pipelines } from './webgpu/pipelines.ts';
 
-export interface WebGpuBackendOptions {
-  /** Whether an adapter that the processor draws will do. */
-  readonly software?: boolean;
+export interface WebGpuBackendOptions extends DeviceOptions {
   /** Called with the device when it is open, for tests and tools. */
   readonly onDevice?: (gpu: GPUDevice) => void;
 }
@@ -22,10 +20,10 @@ export interface WebGpuBackendOptions {
 const IN_FLIGHT = 3;
 
 /** The backend. `open` throws BackendError where there is no adapter, no memory, or a shader does not compile. */
-export const webgpuBackend = ({ software = false, onDevice }: WebGpuBackendOptions = {}): Backend<WebGpuStep> => ({
+export const webgpuBackend = ({ onDevice, ...options }: WebGpuBackendOptions = {}): Backend<WebGpuStep> => ({
   name: 'webgpu',
   async open(model) {
-    const device = await openDevice(software);
+    const device = await openDevice(model, options);
     onDevice?.(device.gpu);
     try {
       const pipelines = await compilePipelines(device.gpu, Object.values(model.programs).flatMap(({ steps }) => steps));
@@ -105,7 +103,7 @@ function planOf(gpu: GPUDevice, program: Program<WebGpuStep>, buffers: Map<Buffe
   return { program, buffers, dispatches, copies: [...first, ...updates] };
 }
 
-function createSession({ gpu, name: adapter }: Device, plans: ReadonlyMap<string, Plan>): Session {
+function createSession({ gpu, adapter }: Device, plans: ReadonlyMap<string, Plan>): Session {
   const kept = new Map([...plans.values()].flatMap(({ program, buffers }) => program.buffers.filter(isKept).map((spec) => [spec.id, { spec, buffer: buffers.get(spec.id) }] as const)));
   let disposed = false;
   let failure: BackendError | undefined;
@@ -167,7 +165,7 @@ function createSession({ gpu, name: adapter }: Device, plans: ReadonlyMap<string
 
   return {
     backend: 'webgpu',
-    device: `WebGPU on ${adapter}`,
+    device: `WebGPU on ${adapter.name}`,
 
     async run(name, feeds, wanted) {
       checkOpen();

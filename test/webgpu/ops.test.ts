@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { evaluate } from '../../compiler/4-kernels/evaluate.ts';
 import { emitWebGpu } from '../../compiler/5-emit/wgsl/emit.ts';
 import type { WebGpuOptions } from '../../compiler/5-emit/wgsl/emit.ts';
-import { GUARANTEED } from '../../compiler/5-emit/wgsl/shader.ts';
+import { EVERY_DEVICE } from '../../compiler/5-emit/wgsl/shader.ts';
 import type { Tile } from '../../compiler/5-emit/wgsl/tiles.ts';
 import { casesGraph, KINDS, relativeError } from '../kernels/cases.ts';
 import { describeCase, graphOf, op } from '../wasm/harness.ts';
@@ -68,8 +68,8 @@ describe.skipIf(missing !== undefined)(`WebGPU shaders${skipped}`, () => {
   });
 
   test('on devices that bind four buffers, start eight workgroups along a dimension and have 16 invocations in one', async () => {
-    const limits = { ...GUARANTEED, storageBuffers: 4, workgroupsPerDimension: 8, workgroupInvocations: 16 };
-    expect(await wrongOf(2, { limits, tiling: () => undefined })).toEqual([]);
+    const device = { ...EVERY_DEVICE, limits: { ...EVERY_DEVICE.limits, storageBuffers: 4, workgroupsPerDimension: 8, workgroupInvocations: 16 } };
+    expect(await wrongOf(2, { device, tiling: () => undefined })).toEqual([]);
   });
 
   /** One tile for all products, two more for every other one. */

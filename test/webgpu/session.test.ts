@@ -151,6 +151,7 @@ describe('slots', () => {
   const step = (writes: string, ...reads: string[]): WebGpuStep => ({
     name: writes, shader: '', workgroups: [1, 1, 1],
     bindings: [...reads.map((buffer) => ({ buffer, access: 'read' as const })), { buffer: writes, access: 'write' as const }],
+    needs: { features: [], workgroupInvocations: 1, workgroupBytes: 0 },
   });
   const program = (buffers: BufferSpec[], steps: WebGpuStep[], outputs: string[]): Program<WebGpuStep> => ({
     batch: 1, buffers, steps, outputs: outputs.map((buffer) => ({ name: buffer, buffer })), updates: [], views: [],

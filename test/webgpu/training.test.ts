@@ -11,7 +11,7 @@ import { compileNet } from '../../compiler/compile.ts';
 import type { Program } from '../../compiler/5-emit/model.ts';
 import { emitReference } from '../../compiler/5-emit/reference.ts';
 import { emitWebGpu } from '../../compiler/5-emit/wgsl/emit.ts';
-import { GUARANTEED } from '../../compiler/5-emit/wgsl/shader.ts';
+import { EVERY_DEVICE } from '../../compiler/5-emit/wgsl/shader.ts';
 import { isTiled } from '../../compiler/5-emit/wgsl/tiles.ts';
 import type { Backend, Tensor } from '../../runtime/backend.ts';
 import { referenceBackend } from '../../runtime/backends/reference.ts';
@@ -74,7 +74,7 @@ const NETS = ['case-a', 'case-b', 'case-c', 'case-d', 'case-e', 'case-e-crossed'
 
 /** Small tiles and workgroups: the processor compiles every thread's registers. */
 const SMALL = { rows: 16, columns: 16, depth: 8, threadRows: 4, threadColumns: 4 };
-const OPTIONS = { limits: { ...GUARANTEED, workgroupInvocations: 16 }, tiling: (sizes: Parameters<typeof isTiled>[0]) => (isTiled(sizes) ? { tile: SMALL, parts: sizes.depth > 256 ? 3 : 1 } : undefined) };
+const OPTIONS = { device: { ...EVERY_DEVICE, limits: { ...EVERY_DEVICE.limits, workgroupInvocations: 16 } }, tiling: (sizes: Parameters<typeof isTiled>[0]) => (isTiled(sizes) ? { tile: SMALL, parts: sizes.depth > 256 ? 3 : 1 } : undefined) };
 
 describe.skipIf(missing !== undefined)(`training on WebGPU${skipped}`, () => {
   for (const net of NETS) {

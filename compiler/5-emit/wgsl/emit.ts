@@ -12,45 +12,45 @@ import type { Buffer } from '../../4-kernels/kernel.ts';
 import { lowerFused } from '../../4-kernels/lower-fused.ts';
 import { resultsOf } from '../../4-kernels/lower.ts';
 import { flatten } from '../../4-kernels/rule.ts';
-import type { BufferSpec, Program, WebGpuStep } from '../model.ts';
+import type { BufferSpec, DeviceLimits, DeviceProfile, Program, WebGpuStep } from '../model.ts';
 import { bufferOf, imagesOf, neededNodes, programFrame } from '../program.ts';
 import { gemmStep, productIndices } from './gemm.ts';
 import { loopStep } from './loops.ts';
 import { buffersIn, moved, readsOf, tasksOf } from './nest.ts';
 import type { Task } from './nest.ts';
 import { productOf } from './product.ts';
-import { GUARANTEED } from './shader.ts';
-import type { Emission, Limits } from './shader.ts';
+import { EVERY_DEVICE } from './shader.ts';
+import type { Emission } from './shader.ts';
 import { chooseTiling, isTiled } from './tiles.ts';
 import type { Sizes, Tiling } from './tiles.ts';
 import { treeShape, treeStep } from './tree.ts';
 
 export interface WebGpuOptions {
   /** What the device can do; what every device can where it is not given. */
-  readonly limits?: Limits;
+  readonly device?: DeviceProfile;
   /** The tile of a product, or undefined for a loop nest. */
-  readonly tiling?: (sizes: Sizes, limits: Limits) => Tiling | undefined;
+  readonly tiling?: (sizes: Sizes, limits: DeviceLimits) => Tiling | undefined;
 }
 
-const usualTiling = (sizes: Sizes, limits: Limits): Tiling | undefined => (isTiled(sizes) ? chooseTiling(sizes, limits) : undefined);
+const usualTiling = (sizes: Sizes, limits: DeviceLimits): Tiling | undefined => (isTiled(sizes) ? chooseTiling(sizes, limits) : undefined);
 
 /**
  * The program of a graph that is bound to a batch and has no structure nodes; `fuse` decides which operations share a kernel. `batch` is how many distinct
  * images a run takes. Throws RangeError where the graph is not bound or a kernel cannot be made for the limits, Error where it holds f16 values.
  */
-export function emitWebGpu(graph: Graph, { limits = GUARANTEED, tiling = usualTiling }: WebGpuOptions = {}, batch = imagesOf(graph)): Program<WebGpuStep> {
+export function emitWebGpu(graph: Graph, { device = EVERY_DEVICE, tiling = usualTiling }: WebGpuOptions = {}, batch = imagesOf(graph)): Program<WebGpuStep> {
   const nodes = neededNodes(graph);
   for (const node of nodes) if (node.type.dtype === 'f16') throw new Error(`%${node.id}: the webgpu backend computes in f32, not f16`);
   const needed = { ...graph, nodes };
   const kernels = lowerFused(needed);
   const updated = new Map(graph.updates.map(({ target, value }) => [value, target]));
-  const planFor = (hoped: ReadonlyMap<ValueId, ValueId>): Plan => planOf(graph, nodes, kernels, hoped, { limits, tiling });
+  const planFor = (hoped: ReadonlyMap<ValueId, ValueId>): Plan => planOf(graph, nodes, kernels, hoped, { device, tiling });
   // With updates in place fewer buffers are bound; where not all that was hoped for can be done in place, kernels are divided anew without that hope.
   const best = planFor(updated);
   const { tasks, buffers, home, inPlace } = best.fits ? best : planFor(new Map());
   const buffer = (id: ValueId): Buffer => buffers.get(id) ?? missing(id);
-  const emission: Emission = { limits, buffer, home };
-  const steps = tasks.map((task) => ('tiling' in task ? productStep(task, emission) : stepOf(task, emission)));
+  const emission: Emission = { device, buffer, home };
+  const steps = tasks.map((task) => ('tiling' in task ? productStep(task, emission) : nestStep(task, emission)));
 
   const named = new Set([...resultsOf(graph), ...graph.updates.map(({ target }) => target), ...steps.flatMap((step) => step.bindings.map((each) => each.buffer))]);
   const leaves = nodes.filter((node) => isLeaf(node.kind) && (node.kind !== 'constant' || named.has(node.id))).map(bufferOf);
@@ -75,8 +75,8 @@ interface Plan {
 }
 
 /** The dispatches of the kernels, made to fit the device if the updates `hoped` for are in place. */
-function planOf(graph: Graph, nodes: readonly Node[], kernels: readonly FusedKernel[], hoped: ReadonlyMap<ValueId, ValueId>, { limits, tiling }: Required<WebGpuOptions>): Plan {
-  const most = limits.storageBuffers;
+function planOf(graph: Graph, nodes: readonly Node[], kernels: readonly FusedKernel[], hoped: ReadonlyMap<ValueId, ValueId>, { device, tiling }: Required<WebGpuOptions>): Plan {
+  const most = device.limits.storageBuffers;
   const divided = kernels.map((kernel) => tasksOf(kernel, { most, home: (id) => hoped.get(id) ?? id }));
   const buffers = new Map<ValueId, Buffer>(nodes.map((node) => [node.id, bufferOf(node)]));
   const add = (buffer: Buffer): Buffer => (buffers.set(buffer.id, buffer), buffer);
@@ -84,10 +84,10 @@ function planOf(graph: Graph, nodes: readonly Node[], kernels: readonly FusedKer
   const tasks = divided.flatMap((kernel) => kernel.tasks).flatMap((task): (Task | WithTiling)[] => {
     const { root } = task;
     if (!root) return [task];
-    const chosen = tiling(productOf(root), limits);
+    const chosen = tiling(productOf(root), device.limits);
     return chosen ? tiled(task, root, chosen, add) : [task];
   });
-  const inPlace = updatesInPlace(graph, tasks);
+  const inPlace = updatesInPlace(graph, tasks, device.limits);
   const home = (id: ValueId): ValueId => inPlace.get(id) ?? id;
   return { tasks, buffers, inPlace, home, fits: tasks.every((task) => buffersIn(task, home).length <= most) };
 }
@@ -96,8 +96,8 @@ const missing = (id: ValueId): never => {
   throw new Error(`no value %${id}`);
 };
 
-const stepOf = (task: Task, emission: Emission): WebGpuStep => {
-  const shape = treeShape(task, emission.limits.workgroupInvocations);
+const nestStep = (task: Task, emission: Emission): WebGpuStep => {
+  const shape = treeShape(task, emission.device.limits);
   return shape ? treeStep(task, shape, emission) : loopStep(task, emission);
 };
 
@@ -144,7 +144,7 @@ function productStep({ root, tiling, ...task }: WithTiling, emission: Emission):
  * Updates whose value can be written straight into its target, by value: one task stores it, element by element, no task after that reads the old contents,
  * and the new ones are nobody's result. Other updates are copies after the last step.
  */
-function updatesInPlace(graph: Graph, tasks: readonly (Task | WithTiling)[]): Map<ValueId, ValueId> {
+function updatesInPlace(graph: Graph, tasks: readonly (Task | WithTiling)[], limits: DeviceLimits): Map<ValueId, ValueId> {
   const results = resultsOf({ ...graph, updates: [], gradients: [] });
   const values = graph.updates.map((update) => update.value);
   const places = new Map<ValueId, ValueId>();
@@ -153,7 +153,7 @@ function updatesInPlace(graph: Graph, tasks: readonly (Task | WithTiling)[]): Ma
     const [writer] = writers;
     const store = writer?.stores.find(({ output }) => output.id === value);
     const isSingle = values.filter((each) => each === value).length === 1 && writers.length === 1 && !values.includes(target) && !results.has(value);
-    if (!writer || !store || !isSingle || store.guard || (!('tiling' in writer) && treeShape(writer, GUARANTEED.workgroupInvocations))) continue;
+    if (!writer || !store || !isSingle || store.guard || (!('tiling' in writer) && treeShape(writer, limits))) continue;
     const readLater = tasks.slice(tasks.indexOf(writer) + 1).some((task) => readsOf(task).includes(target));
     // The factors of a product are read by other threads than the one that stores.
     const factors = 'tiling' in writer ? writer.lets.filter(({ name }) => name === writer.root.local).flatMap((each) => buffersOf(each.value)) : [];

@@ -12,11 +12,11 @@ import type { WebGpuStep } from '../model.ts';
 import { vectorisesAlong, wideBuffers, writeElement } from './loops.ts';
 import type { Task } from './nest.ts';
 import { LANES, vectorBuffers, vectorises } from './runs.ts';
-import { bindingsOf, groupNumber, workgroupsOf } from './shader.ts';
+import { bindingsOf, groupNumber, stepOf, workgroupsOf } from './shader.ts';
 import type { Bindings, Emission } from './shader.ts';
 import type { Sizes, Tile, Tiling } from './tiles.ts';
 import { threadsOf } from './tiles.ts';
-import { createScope, createWriter, helpersText, indent } from './writer.ts';
+import { createScope, createWriter, indent } from './writer.ts';
 import type { Helpers } from './writer.ts';
 
 /** The variables of a product's shader. */
@@ -48,7 +48,7 @@ export const productVariables = ({ groups, rows, columns, depth }: Sizes, parts:
   part: { name: PRODUCT_VARIABLES.part, extent: parts },
 });
 
-export function gemmStep(name: string, product: TiledProduct, { tile, parts }: Tiling, { buffer, home, limits }: Emission): WebGpuStep {
+export function gemmStep(name: string, product: TiledProduct, { tile, parts }: Tiling, { buffer, home, device }: Emission): WebGpuStep {
   const { groups, rows, columns, depth, values } = product;
   const variables = productVariables(product, parts);
   const left: Factor = { element: product.left, own: variables.row, depth: variables.depth };
@@ -65,7 +65,7 @@ export function gemmStep(name: string, product: TiledProduct, { tile, parts }: T
 
   const threads = threadsOf(tile);
   const [across, down] = [Math.ceil(columns / tile.columns), Math.ceil(rows / tile.rows)];
-  const workgroups = workgroupsOf(across * down * groups * parts, limits);
+  const workgroups = workgroupsOf(across * down * groups * parts, device.limits);
   const share = Math.ceil(depth / parts / tile.depth) * tile.depth;
   const blocks = { rows: tile.threadRows / LANES, columns: tile.threadColumns / LANES };
   const threadGrid = { rows: tile.rows / tile.threadRows, columns: tile.columns / tile.threadColumns };
@@ -118,17 +118,11 @@ export function gemmStep(name: string, product: TiledProduct, { tile, parts }: T
 
   const helpers: Helpers = new Map();
   const functions = [loader('left', left, copyLeft, bindings, helpers), loader('right', right, copyRight, bindings, helpers), finisher(product, wide, bindings, helpers)];
-  const shader = `${bindings.text}
-var<workgroup> tile_a: array<vec4f, ${(tile.depth * tile.rows) / LANES}>;
-var<workgroup> tile_b: array<vec4f, ${(tile.depth * tile.columns) / LANES}>;
-
-${helpersText(helpers)}${functions.join('\n')}
-@compute @workgroup_size(${threads})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
-${indent(body).join('\n')}
-}
-`;
-  return { name, shader, workgroups, bindings: bindings.list };
+  const shared = [
+    { name: 'tile_a', type: 'vec4f', length: (tile.depth * tile.rows) / LANES },
+    { name: 'tile_b', type: 'vec4f', length: (tile.depth * tile.columns) / LANES },
+  ] as const;
+  return stepOf({ name, bindings, workgroups, shared, helpers, functions, threads, body });
 }
 
 /** How a factor can be copied: whole vectors must not go beyond the end of its axis. */

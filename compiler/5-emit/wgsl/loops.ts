@@ -9,9 +9,9 @@ import type { WebGpuStep } from '../model.ts';
 import { moved, readsOf } from './nest.ts';
 import type { Task } from './nest.ts';
 import { isVector, LANES, testVectorises, vectorBuffers, vectorises } from './runs.ts';
-import { bindingsOf, groupNumber, workgroupsOf } from './shader.ts';
+import { bindingsOf, groupNumber, stepOf, workgroupsOf } from './shader.ts';
 import type { Emission } from './shader.ts';
-import { createScope, createWriter, helpersText, indent } from './writer.ts';
+import { createScope, createWriter } from './writer.ts';
 import type { Helpers, Scope, Writer } from './writer.ts';
 
 const INVOCATIONS = 64;
@@ -25,7 +25,7 @@ export const byElement = (task: Task, element: Var): Map<string, Index> => {
   return new Map(task.indices.map(({ name }, axis) => [name, places[axis] as Index]));
 };
 
-export function loopStep(task: Task, { buffer, home, limits }: Emission): WebGpuStep {
+export function loopStep(task: Task, { buffer, home, device }: Emission): WebGpuStep {
   const element = elementOf(task);
   const flat = moved(task, byElement(task, element));
   const wide = isWide(flat, element);
@@ -35,14 +35,10 @@ export function loopStep(task: Task, { buffer, home, limits }: Emission): WebGpu
   const scope = createScope([element.name]);
   writeElement(writer, flat, scope);
   const lanes = wide ? LANES : 1;
-  const workgroups = workgroupsOf(Math.ceil(element.extent / lanes / INVOCATIONS), limits);
-  const shader = `${bindings.text}
-${helpersText(helpers)}@compute @workgroup_size(${INVOCATIONS})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
-${indent([groupNumber('block', workgroups), `let ${element.name} = (block * ${INVOCATIONS} + i32(thread))${wide ? ` * ${LANES}` : ''};`, `if ${element.name} >= ${element.extent} { return; }`, ...scope.lines]).join('\n')}
-}
-`;
-  return { name: task.name, shader, workgroups, bindings: bindings.list };
+  const workgroups = workgroupsOf(Math.ceil(element.extent / lanes / INVOCATIONS), device.limits);
+  const place = `let ${element.name} = (block * ${INVOCATIONS} + i32(thread))${wide ? ` * ${LANES}` : ''};`;
+  const body = [groupNumber('block', workgroups), place, `if ${element.name} >= ${element.extent} { return; }`, ...scope.lines];
+  return stepOf({ name: task.name, bindings, workgroups, helpers, threads: INVOCATIONS, body });
 }
 
 /** The names and stores of an element. */

@@ -1,24 +1,21 @@
-// A shader module and its dispatch: bindings, the number of workgroups, and how an invocation finds its number.
+// A shader module and its dispatch: bindings, workgroup memory, the number of workgroups, and how an invocation finds its number.
 
 import type { ValueId } from '../../2-graph/graph.ts';
 import type { Buffer } from '../../4-kernels/kernel.ts';
-import type { WebGpuStep } from '../model.ts';
-import type { Bound } from './writer.ts';
+import type { DeviceLimits, DeviceProfile, WebGpuStep } from '../model.ts';
+import { helpersText, indent } from './writer.ts';
+import type { Bound, Helpers } from './writer.ts';
 
-/** What every WebGPU device can do, unless it is told otherwise. */
-export interface Limits {
-  readonly storageBuffers: number;
-  readonly workgroupsPerDimension: number;
-  readonly workgroupInvocations: number;
-  readonly workgroupBytes: number;
-}
-
-/** The limits that WebGPU guarantees on every device. */
-export const GUARANTEED: Limits = { storageBuffers: 8, workgroupsPerDimension: 65535, workgroupInvocations: 256, workgroupBytes: 16384 };
+/** What WebGPU guarantees on every device. */
+export const EVERY_DEVICE: DeviceProfile = {
+  limits: { storageBuffers: 8, workgroupsPerDimension: 65535, workgroupInvocations: 256, workgroupBytes: 16384, bufferBytes: 2 ** 28, bindingBytes: 2 ** 27 },
+  features: [],
+  matrices: [],
+};
 
 /** What every step is written with. */
 export interface Emission {
-  readonly limits: Limits;
+  readonly device: DeviceProfile;
   readonly buffer: (id: ValueId) => Buffer;
   /** The id under which a value's buffer is bound. */
   readonly home: (id: ValueId) => ValueId;
@@ -61,8 +58,37 @@ export function bindingsOf({ reads, writes, wide, buffer, home }: Uses): Binding
   };
 }
 
+export interface Module {
+  readonly name: string;
+  readonly bindings: Bindings;
+  readonly workgroups: WebGpuStep['workgroups'];
+  /** Arrays in workgroup memory. */
+  readonly shared?: readonly { readonly name: string; readonly type: 'f32' | 'vec4f'; readonly length: number }[];
+  readonly helpers: Helpers;
+  /** Other functions that `main` calls. */
+  readonly functions?: readonly string[];
+  readonly threads: number;
+  /** The statements of `main`, which knows its workgroup as `group` and its place in it as `thread`. */
+  readonly body: readonly string[];
+}
+
+const BYTES = { f32: 4, vec4f: 16 } as const;
+
+/** The module's text and what it asks of the device. */
+export function stepOf({ name, bindings, workgroups, shared = [], helpers, functions = [], threads, body }: Module): WebGpuStep {
+  const memory = shared.map((each) => `var<workgroup> ${each.name}: array<${each.type}, ${each.length}>;\n`).join('');
+  const shader = `${bindings.text}
+${memory}${memory && '\n'}${helpersText(helpers)}${functions.join('\n')}${functions.length > 0 ? '\n' : ''}@compute @workgroup_size(${threads})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
+${indent(body).join('\n')}
+}
+`;
+  const workgroupBytes = shared.reduce((bytes, { type, length }) => bytes + BYTES[type] * length, 0);
+  return { name, shader, workgroups, bindings: bindings.list, needs: { features: [], workgroupInvocations: threads, workgroupBytes } };
+}
+
 /** A count of workgroups laid out in as few dimensions as hold them. Throws RangeError where none do. */
-export function workgroupsOf(count: number, { workgroupsPerDimension: most }: Limits): WebGpuStep['workgroups'] {
+export function workgroupsOf(count: number, { workgroupsPerDimension: most }: DeviceLimits): WebGpuStep['workgroups'] {
   if (count <= most) return [count, 1, 1];
   const rows = Math.ceil(count / most);
   if (rows > most) throw new RangeError(`${count} workgroups; a device takes ${most} by ${most}`);

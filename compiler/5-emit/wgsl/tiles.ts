@@ -1,7 +1,7 @@
 // The tile shapes of products, and which one a product takes until it is measured.
 
 import type { Product } from './product.ts';
-import type { Limits } from './shader.ts';
+import type { DeviceLimits } from '../model.ts';
 
 export interface Tile {
   /** What a workgroup computes: rows by columns, `depth` places of the summed axis at a time. Multiples of 4. */
@@ -38,7 +38,7 @@ export const bytesOf = ({ rows, columns, depth }: Tile): number => 4 * depth * (
 export const isTiled = ({ rows, columns, depth }: Sizes): boolean => rows >= 8 && columns >= 4 && depth >= 8;
 
 /** The tile with the least estimated time: work on padded sizes, slowed by what each number read from workgroup memory is used for and by idle processors. */
-export function chooseTiling(sizes: Sizes, limits: Limits): Tiling {
+export function chooseTiling(sizes: Sizes, limits: DeviceLimits): Tiling {
   const fitted = TILES.map((each) => shallow(each, sizes.depth)).filter((each) => threadsOf(each) <= limits.workgroupInvocations && bytesOf(each) <= limits.workgroupBytes);
   const tilings = fitted.map((each) => ({ tile: each, parts: partsOf(sizes, each) }));
   const cost = (each: Tiling): number => {

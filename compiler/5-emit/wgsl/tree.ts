@@ -5,13 +5,13 @@ import type { Expr, Test } from '../../4-kernels/expr.ts';
 import { replace, strideOf, use } from '../../4-kernels/indexing.ts';
 import type { Index, Var } from '../../4-kernels/indexing.ts';
 import { unflatten } from '../../4-kernels/rule.ts';
-import type { WebGpuStep } from '../model.ts';
+import type { DeviceLimits, WebGpuStep } from '../model.ts';
 import { byElement, elementOf, writeElement } from './loops.ts';
 import { moved, readsOf } from './nest.ts';
 import type { Task } from './nest.ts';
-import { bindingsOf, groupNumber, workgroupsOf } from './shader.ts';
+import { bindingsOf, groupNumber, stepOf, workgroupsOf } from './shader.ts';
 import type { Emission } from './shader.ts';
-import { createScope, createWriter, helpersText, indent } from './writer.ts';
+import { createScope, createWriter, indent } from './writer.ts';
 import type { Helpers, Scope, Value, Writer } from './writer.ts';
 
 type Reduction = Extract<Expr, { kind: 'reduce' }>;
@@ -19,6 +19,8 @@ type Reduction = Extract<Expr, { kind: 'reduce' }>;
 /** From how many terms on a workgroup takes them together, and up to how many elements: beyond, the elements alone fill a device. */
 const TERMS = 64;
 const ELEMENTS = 1 << 16;
+/** Threads of a workgroup at most: with more, a device has room for fewer workgroups, and they wait longer for each other. */
+const THREADS = 256;
 
 /** Threads side by side, each at an element of its own, and threads that share an element's terms. */
 interface Shape {
@@ -27,7 +29,8 @@ interface Shape {
 }
 
 /** How a workgroup reduces the task together, or undefined where an invocation for each element serves as well. */
-export function treeShape(task: Task, invocations: number): Shape | undefined {
+export function treeShape(task: Task, { workgroupInvocations }: DeviceLimits): Shape | undefined {
+  const invocations = Math.min(THREADS, workgroupInvocations);
   const values = [...task.lets, ...task.stores].map(({ value }) => value);
   const reductions = values.flatMap(outermost);
   const terms = Math.max(0, ...reductions.map((each) => chain(each).variables.reduce((product, { extent }) => product * extent, 1)));
@@ -65,7 +68,7 @@ function isContiguous(reduction: Reduction): boolean {
   return last !== undefined && loads(body).some((index) => strideOf(index, last) === 1);
 }
 
-export function treeStep(task: Task, { across, deep }: Shape, { buffer, home, limits }: Emission): WebGpuStep {
+export function treeStep(task: Task, { across, deep }: Shape, { buffer, home, device }: Emission): WebGpuStep {
   const element = elementOf(task);
   const flat = moved(task, byElement(task, element));
   const bindings = bindingsOf({ reads: readsOf(flat), writes: flat.stores.map(({ output }) => output.id), wide: new Set(), buffer, home });
@@ -79,7 +82,7 @@ export function treeStep(task: Task, { across, deep }: Shape, { buffer, home, li
   const { together: _, ...alone } = done;
   const last: Scope = { ...alone, lines: [] };
   writeElement(writer, { lets: [], stores: values }, last);
-  const workgroups = workgroupsOf(Math.ceil(element.extent / across), limits);
+  const workgroups = workgroupsOf(Math.ceil(element.extent / across), device.limits);
   const single = across === 1;
   const lines = [
     groupNumber('block', workgroups),
@@ -91,15 +94,8 @@ export function treeStep(task: Task, { across, deep }: Shape, { buffer, home, li
     ...indent(last.lines),
     '}',
   ];
-  const shader = `${bindings.text}
-var<workgroup> partial: array<f32, ${across * deep}>;
-
-${helpersText(helpers)}@compute @workgroup_size(${across * deep})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
-${indent(lines).join('\n')}
-}
-`;
-  return { name: task.name, shader, workgroups, bindings: bindings.list };
+  const threads = across * deep;
+  return stepOf({ name: task.name, bindings, workgroups, shared: [{ name: 'partial', type: 'f32', length: threads }], helpers, threads, body: lines });
 }
 
 /** The threads' shares of a reduction, then the tree. Every thread gets the result. */

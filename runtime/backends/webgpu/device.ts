@@ -1,39 +1,69 @@
-// The device: which adapter, with what limits, and what its errors mean to the user.
+// The device: which adapter, with what features and limits, and what its errors mean to the user.
 
+import type { Model, WebGpuStep } from '../../../compiler/5-emit/model.ts';
 import { BackendError } from '../../backend.ts';
-import { findAdapter, installDawn, isSoftware, nameOf } from '../adapter.ts';
+import { ADAPTER_OPTIONS, findAdapter, LIMIT_NAMES, profileOf, webgpu } from '../adapter.ts';
+import type { Adapter } from '../adapter.ts';
+import { needsOf, refusal } from './needs.ts';
+import type { Needs } from './needs.ts';
 
 export interface Device {
   readonly gpu: GPUDevice;
-  /** The adapter's name. */
-  readonly name: string;
+  readonly adapter: Adapter;
+}
+
+export interface DeviceOptions {
+  /** Whether an adapter that the processor draws will do. */
+  readonly software?: boolean;
+  /** The adapter as findAdapter gave it; where it is not given, it is asked for. */
+  readonly adapter?: Adapter;
+  /** Takes the place of navigator.gpu, or in Node of Dawn's usual instance. The caller keeps it until the device is done. */
+  readonly source?: GPU;
 }
 
 const DOCTOR = 'zz doctor shows the adapters and drivers of this machine; --backend wasm runs on the processor.';
 
-/** Limits that are taken as high as the adapter has them; the others stay at what every device guarantees. */
-const RAISED = ['maxBufferSize', 'maxStorageBufferBindingSize', 'maxStorageBuffersPerShaderStage', 'maxComputeWorkgroupStorageSize', 'maxComputeInvocationsPerWorkgroup', 'maxComputeWorkgroupSizeX'] as const;
+/** The adapter that shaders are written for. Throws BackendError where there is none that will do. */
+export async function usableAdapter(software: boolean): Promise<Adapter> {
+  const adapter = await findAdapter().catch((cause: unknown) => {
+    throw new BackendError(`WebGPU does not start here: ${textOf(cause)}`, DOCTOR, { cause });
+  });
+  if (!software && adapter.software) throw notHardware(adapter);
+  return adapter;
+}
 
-/** Opens the adapter. `software` says whether one that the processor draws will do. Throws BackendError where there is none. */
-export async function openDevice(software: boolean): Promise<Device> {
+const notHardware = ({ name }: Adapter): BackendError =>
+  new BackendError(`the only WebGPU adapter here, ${name}, is drawn by the processor`, `--backend webgpu runs on it all the same; ${DOCTOR}`);
+
+/**
+ * Opens the adapter with the features and limits that the model uses; buffers may be as large as the adapter allows.
+ * Throws BackendError where there is no adapter, or where it lacks something.
+ */
+export async function openDevice(model: Model<WebGpuStep>, { software = false, adapter: known, source: given }: DeviceOptions): Promise<Device> {
+  // In a process of its own first, which keeps a software driver's warnings off the terminal.
+  if (!software && !known && !given) await usableAdapter(false);
   try {
-    if (!software) await hardwareOnly();
-    await installDawn();
-    const adapter = await navigator.gpu.requestAdapter({ powerPreference: 'high-performance' });
-    if (!adapter) throw new BackendError('WebGPU finds no adapter', DOCTOR);
-    if (!software && isSoftware(adapter.info)) throw new BackendError(`${nameOf(adapter.info)} is no GPU`, DOCTOR);
-    const requiredLimits = Object.fromEntries(RAISED.map((limit) => [limit, adapter.limits[limit]]));
-    return { gpu: await adapter.requestDevice({ requiredLimits }), name: nameOf(adapter.info) };
+    const source = given ?? (await webgpu());
+    const found = await source.requestAdapter(ADAPTER_OPTIONS);
+    if (!found) throw new BackendError('WebGPU finds no adapter', DOCTOR);
+    const adapter = profileOf(found);
+    if (!software && adapter.software) throw notHardware(adapter);
+    const needs = needsOf(model);
+    const missing = refusal(needs, adapter);
+    if (missing !== undefined) throw new BackendError(`the model's shaders need ${missing}`, 'They were written for another adapter; compile the net for this one.');
+    return { gpu: await found.requestDevice(descriptorOf(needs, adapter)), adapter };
   } catch (cause) {
     if (cause instanceof BackendError) throw cause;
     throw new BackendError(`WebGPU does not start here: ${textOf(cause)}`, DOCTOR, { cause });
   }
 }
 
-/** Asks in a process of its own first, which keeps a software driver's warnings off the terminal. */
-async function hardwareOnly(): Promise<void> {
-  const { name, software } = await findAdapter();
-  if (software) throw new BackendError(`the only WebGPU adapter here, ${name}, is drawn by the processor`, `--backend webgpu runs on it all the same; ${DOCTOR}`);
+function descriptorOf({ features, limits }: Needs, { limits: { bufferBytes, bindingBytes } }: Adapter): GPUDeviceDescriptor {
+  const required = Object.entries({ ...limits, bufferBytes, bindingBytes }).map(([limit, value]) => [LIMIT_NAMES[limit as keyof typeof LIMIT_NAMES], value] as const);
+  return {
+    requiredFeatures: features as readonly GPUFeatureName[],
+    requiredLimits: { ...Object.fromEntries(required), maxComputeWorkgroupSizeX: limits.workgroupInvocations },
+  };
 }
 
 /** Does something on the device; what it finds wrong is a BackendError that says what was being done. */
