@@ -1,9 +1,10 @@
-// The device: which adapter, with what features and limits, and what its errors mean to the user.
+// The device: which adapter, and with what features and limits.
 
 import type { Model, WebGpuStep } from '../../../compiler/5-emit/model.ts';
 import { BackendError } from '../../backend.ts';
 import { ADAPTER_OPTIONS, findAdapter, LIMIT_NAMES, profileOf, webgpu } from '../adapter.ts';
 import type { Adapter } from '../adapter.ts';
+import { textOf } from './errors.ts';
 import { needsOf, refusal } from './needs.ts';
 import type { Needs } from './needs.ts';
 
@@ -65,26 +66,3 @@ function descriptorOf({ features, limits }: Needs, { limits: { bufferBytes, bind
     requiredLimits: { ...Object.fromEntries(required), maxComputeWorkgroupSizeX: limits.workgroupInvocations },
   };
 }
-
-/** Does something on the device; what it finds wrong is a BackendError that says what was being done. */
-export async function checked<T>(gpu: GPUDevice, doing: string, work: () => T): Promise<T> {
-  gpu.pushErrorScope('out-of-memory');
-  gpu.pushErrorScope('validation');
-  const [outcome] = await Promise.allSettled([Promise.resolve().then(work)]);
-  const [invalid, memory] = await Promise.all([gpu.popErrorScope(), gpu.popErrorScope()]);
-  if (memory) throw outOfMemory(doing, memory.message);
-  if (invalid) throw invalidUse(doing, invalid.message);
-  if (outcome.status === 'rejected') throw outcome.reason;
-  return outcome.value;
-}
-
-export const outOfMemory = (doing: string, detail: string): BackendError =>
-  new BackendError(`the GPU is out of memory while ${doing}: ${detail}`, 'Take a smaller batch (--batch) or a narrower net (--width), or end other programs that use the GPU.');
-
-export const invalidUse = (doing: string, detail: string): BackendError =>
-  new BackendError(`WebGPU refuses something while ${doing}: ${detail}`, 'Please report this with the .zz file and what zz doctor prints; --backend wasm runs on the processor.');
-
-export const deviceLost = (detail: string): BackendError =>
-  new BackendError(`the GPU was lost: ${detail || 'the driver gives no reason'}`, 'zz train --resume goes on from the last checkpoint; a driver that was updated or reset may need a restart of the machine.');
-
-export const textOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));

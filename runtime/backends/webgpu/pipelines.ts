@@ -2,7 +2,7 @@
 
 import type { WebGpuStep } from '../../../compiler/5-emit/model.ts';
 import { BackendError } from '../../backend.ts';
-import { textOf } from './device.ts';
+import { textOf } from './errors.ts';
 
 export type Pipelines = ReadonlyMap<string, GPUComputePipeline>;
 

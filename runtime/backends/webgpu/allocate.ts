@@ -1,0 +1,46 @@
+// The device buffers of a model: weights and states, which its programs share, and the slots of temporaries, of which one program at a time has the use.
+
+import type { BufferId, BufferSpec, Model, WebGpuStep } from '../../../compiler/5-emit/model.ts';
+import { BackendError } from '../../backend.ts';
+import { isKept } from '../buffers.ts';
+import { bytesOf, jointSizes, lengthOf, planSlots } from './memory.ts';
+
+/** GPUBufferUsage: a global that Node lacks until Dawn is loaded. */
+export const USAGE = { mapRead: 1, copySource: 4, copyTarget: 8, storage: 128 } as const;
+
+/** A value of a program and the buffer that holds it. */
+export interface Place {
+  readonly spec: BufferSpec;
+  readonly buffer: GPUBuffer;
+}
+
+export type Places = ReadonlyMap<BufferId, Place>;
+
+/** The places of each program's values, by program. Throws BackendError where one is larger than the device binds. */
+export function allocate(gpu: GPUDevice, { programs }: Model<WebGpuStep>): Map<string, Places> {
+  const plans = Object.entries(programs).map(([name, program]) => ({ name, program, slots: planSlots(program) }));
+  const shared = jointSizes(plans.map(({ slots }) => slots)).map((size, slot) => storage(gpu, `slot ${slot}`, size));
+  const kept = new Map<BufferId, GPUBuffer>();
+  const own = (spec: BufferSpec): GPUBuffer => {
+    const buffer = kept.get(spec.id) ?? storage(gpu, spec.id, bytesOf(spec));
+    if (isKept(spec)) kept.set(spec.id, buffer);
+    if (spec.role.kind === 'constant') gpu.queue.writeBuffer(buffer, 0, new Float32Array(lengthOf(spec)).fill(spec.role.value));
+    return buffer;
+  };
+  return new Map(
+    plans.map(({ name, program, slots: { slots } }) => {
+      const places = program.buffers.map((spec) => ({ spec, buffer: shared[slots.get(spec.id) ?? -1] ?? own(spec) }));
+      return [name, new Map(places.map((place) => [place.spec.id, place]))] as const;
+    }),
+  );
+}
+
+/** A buffer for shaders. Throws BackendError where it is larger than the device binds. */
+export function storage(gpu: GPUDevice, label: string, size: number): GPUBuffer {
+  const most = Math.min(gpu.limits.maxStorageBufferBindingSize, gpu.limits.maxBufferSize);
+  if (size > most) {
+    const sizes = `${size.toLocaleString('en')} bytes, and this GPU binds ${most.toLocaleString('en')} at once`;
+    throw new BackendError(`%${label} takes ${sizes}`, 'Take a smaller batch (--batch) or a narrower net (--width).');
+  }
+  return gpu.createBuffer({ label, size, usage: USAGE.storage | USAGE.copySource | USAGE.copyTarget });
+}
