@@ -1,26 +1,19 @@
 // Batches by step: which images, which readings of them, normalised. Everything depends on (seed, step) alone, so a resumed run goes on as it was.
 
-import type { TrainSettings, ViewSpec } from '../../compiler/5-emit/model.ts';
-import { hash, textKey } from '../random.ts';
-import { augment, imageDraw } from './augment.ts';
-import { DataError, imageSize, type Dataset, type ImageShape, type Split } from './dataset.ts';
-import { channelStatistics, normalizeBatch, normalizeChannels, type ChannelStatistics } from './normalize.ts';
+import { hash } from '../random.ts';
+import { DataError, imageSize, type Dataset, type Split } from './dataset.ts';
+import { channelStatistics, companionsOf, type InputStatistics } from './normalize.ts';
+import { plainInputs, plainReadings, separateInputs, trainingInputs, unit, type Inputs, type Pixels, type ReadingPlan } from './readings.ts';
 import { shuffled } from './shuffle.ts';
 
 /** How batches are made: the views and batch of a training program and the settings that bear on data. */
-export interface Plan {
+export interface Plan extends ReadingPlan {
   /** Distinct images a training step takes. */
   readonly batch: number;
-  readonly seed: number;
-  readonly normalize: TrainSettings['normalize'];
-  readonly views: readonly ViewSpec[];
-  /** What `normalize channel` uses. */
-  readonly statistics?: ChannelStatistics;
 }
 
 export interface Batch {
-  /** By view name: readings f32 [parts * batch, H, W, C], all of part 0's first. */
-  readonly inputs: ReadonlyMap<string, Float32Array>;
+  readonly inputs: Inputs;
   /** [batch]; a batch with several parts repeats them alike. */
   readonly labels: Int32Array;
   readonly batch: number;
@@ -31,14 +24,21 @@ export interface Batch {
 }
 
 /** The words that keep the uses of one seed apart. */
-const [SHUFFLE, VIEWS, EVALUATE, COMPANIONS] = [1, 2, 3, 4];
+const [SHUFFLE, EVALUATE, COMPANIONS] = [1, 3, 4];
 
 /** Evaluation has its own order, the same in every run: batches of one class would spoil statistics taken per batch. */
 const EVALUATION_SEED = 678;
 
-/** The plan for a data set; takes the channel statistics of the training split where they are needed. */
-export function makePlan(dataset: Dataset, settings: Omit<Plan, 'statistics'>): Plan {
-  return settings.normalize === 'channel' ? { ...settings, statistics: channelStatistics(dataset.train, dataset.shape) } : settings;
+/** The plan for a data set, with the statistics of its training split that the plan's way of normalising needs. */
+export const makePlan = (dataset: Dataset, settings: Omit<Plan, keyof InputStatistics>): Plan => ({ ...settings, ...inputStatistics(dataset, settings) });
+
+/** For `per_batch` single images are normalised among as many others as stand beside one in an evaluation batch, always the same ones. */
+function inputStatistics({ train, shape }: Dataset, plan: Omit<Plan, keyof InputStatistics>): InputStatistics {
+  if (plan.normalize === 'channel') return { channels: channelStatistics(train, shape) };
+  if (plan.normalize === 'none' || train.count === 0) return {};
+  const order = hash(EVALUATION_SEED, COMPANIONS);
+  const indices = Uint32Array.from({ length: evaluationBatch(plan) - 1 }, (_, i) => shuffled((i + 1) % train.count, train.count, order));
+  return { companions: companionsOf(plainReadings(shape, pixelsOf(train, indices), indices.length), imageSize(shape)) };
 }
 
 /**
@@ -56,7 +56,7 @@ export function stepsPerEpoch(dataset: Dataset, plan: Plan): number {
  * As many distinct images as a training step enters readings: batch times the number of parts of all views.
  * With `normalize per_batch` evaluation takes batches of this size, so that its statistics are of as many readings as training's.
  */
-export const evaluationBatch = (plan: Plan): number => plan.batch * plan.views.reduce((sum, view) => sum + view.parts.length, 0);
+export const evaluationBatch = (plan: Pick<Plan, 'batch' | 'views'>): number => plan.batch * plan.views.reduce((sum, view) => sum + view.parts.length, 0);
 
 /** The batch of a step (from 0): epoch floor(step / stepsPerEpoch) goes through the split in its own order. */
 export function trainBatch(dataset: Dataset, plan: Plan, step: number): Batch {
@@ -65,19 +65,7 @@ export function trainBatch(dataset: Dataset, plan: Plan, step: number): Batch {
   const order = hash(plan.seed, SHUFFLE, Math.floor(step / perEpoch));
   const start = (step % perEpoch) * plan.batch;
   const indices = Uint32Array.from({ length: plan.batch }, (_, i) => shuffled(start + i, train.count, order));
-  const size = imageSize(shape);
-  const inputs = new Map(plan.views.map((view) => {
-    const readings = new Float32Array(view.parts.length * plan.batch * size);
-    const key = textKey(view.name);
-    view.parts.forEach(({ steps }, part) => {
-      indices.forEach((index, i) => {
-        const draw = imageDraw(hash(plan.seed, VIEWS), step, i, key, part);
-        readings.set(augment(unit(train.images, index * size, size), shape, steps, draw), (part * plan.batch + i) * size);
-      });
-    });
-    return [view.name, readings] as const;
-  }));
-  return normalized(inputs, labelsOf(train, indices), indices, plan.batch, plan, dataset);
+  return { inputs: trainingInputs(plan, shape, pixelsOf(train, indices), plan.batch, step), labels: labelsOf(train, indices), indices, batch: plan.batch, count: plan.batch };
 }
 
 /**
@@ -85,64 +73,31 @@ export function trainBatch(dataset: Dataset, plan: Plan, step: number): Batch {
  * The last batch is filled up with the order's first images (with these again where the split is smaller than a batch): they take part in
  * the normalisation, but only the first `count` images are its own.
  */
-export function* evalBatches(dataset: Dataset, split: Split, plan: Plan, size: number): Generator<Batch> {
+export function* evalBatches({ shape }: Dataset, split: Split, plan: Plan, size: number): Generator<Batch> {
   const order = hash(EVALUATION_SEED, EVALUATE);
   for (let start = 0; start < split.count; start += size) {
     const indices = Uint32Array.from({ length: size }, (_, i) => shuffled((start + i) % split.count, split.count, order));
-    const readings = plainReadings(split, indices, dataset.shape);
-    yield normalized(plainInputs(plan, readings), labelsOf(split, indices), indices, Math.min(size, split.count - start), plan, dataset);
+    yield { inputs: plainInputs(plan, shape, pixelsOf(split, indices), size), labels: labelsOf(split, indices), indices, batch: size, count: Math.min(size, split.count - start) };
   }
 }
 
 /**
- * Batches of `size` for images of no split (H * W * C bytes each), in their order; labels are 0.
- * With `normalize per_batch` each image stands alone among `size - 1` companions, always the same images drawn from the training split,
- * so that what is predicted of an image does not depend on which others were asked about. Otherwise batches are full, the last filled up with repeats.
+ * Batches of `size` for images of no split (H * W * C bytes each), in their order, the last filled up with repeats; labels are 0.
+ * What is predicted of an image does not depend on which others were asked about.
  */
-export function* predictBatches(dataset: Dataset, images: readonly Uint8Array[], plan: Plan, size: number): Generator<Batch> {
-  const { train, shape } = dataset;
+export function* predictBatches({ shape }: Dataset, images: readonly Uint8Array[], plan: Plan, size: number): Generator<Batch> {
   const length = imageSize(shape);
-  const own = plan.normalize === 'per_batch' ? 1 : size;
-  const order = hash(EVALUATION_SEED, COMPANIONS);
-  for (let start = 0; start < images.length; start += own) {
-    const count = Math.min(own, images.length - start);
-    const readings = own === size
-      ? new Float32Array(size * length)
-      : plainReadings(train, Uint32Array.from({ length: size }, (_, i) => shuffled(i % train.count, train.count, order)), shape);
-    for (let i = 0; i < own; i++) readings.set(unit(images[start + (i % count)] as Uint8Array, 0, length), i * length);
+  for (let start = 0; start < images.length; start += size) {
+    const count = Math.min(size, images.length - start);
     const indices = Uint32Array.from({ length: size }, (_, i) => start + (i % count));
-    yield normalized(plainInputs(plan, readings), new Int32Array(size), indices, count, plan, dataset);
+    const pixels: Pixels = (i) => unit(images[indices[i] as number] as Uint8Array, 0, length);
+    yield { inputs: separateInputs(plan, shape, pixels, size), labels: new Int32Array(size), indices, batch: size, count };
   }
 }
 
 const labelsOf = (split: Split, indices: Uint32Array): Int32Array => Int32Array.from(indices, (index) => split.labels[index] as number);
 
-/** Bytes as f32 in 0..1. */
-const UNIT = Float32Array.from({ length: 256 }, (_, byte) => byte / 255);
-
-function unit(bytes: Uint8Array, start: number, length: number): Float32Array {
-  const pixels = new Float32Array(length);
-  for (let i = 0; i < length; i++) pixels[i] = UNIT[bytes[start + i] as number] as number;
-  return pixels;
-}
-
-function plainReadings(split: Split, indices: Uint32Array, shape: ImageShape): Float32Array {
-  const size = imageSize(shape);
-  const readings = new Float32Array(indices.length * size);
-  indices.forEach((index, i) => { readings.set(unit(split.images, index * size, size), i * size); });
-  return readings;
-}
-
-const plainInputs = (plan: Plan, readings: Float32Array): Map<string, Float32Array> =>
-  new Map(plan.views.map(({ name }) => [name, readings.slice()]));
-
-/** The batch after normalisation; the readings were made for it and are changed in place. */
-function normalized(inputs: ReadonlyMap<string, Float32Array>, labels: Int32Array, indices: Uint32Array, count: number, plan: Plan, dataset: Dataset): Batch {
-  const arrays = [...inputs.values()];
-  if (plan.normalize === 'per_batch') normalizeBatch(arrays, imageSize(dataset.shape));
-  if (plan.normalize === 'channel') {
-    const statistics = plan.statistics ?? channelStatistics(dataset.train, dataset.shape);
-    for (const array of arrays) normalizeChannels(array, statistics);
-  }
-  return { inputs, labels, batch: indices.length, count, indices };
+function pixelsOf(split: Split, indices: Uint32Array): Pixels {
+  const size = split.images.length / split.count;
+  return (i) => unit(split.images, (indices[i] as number) * size, size);
 }

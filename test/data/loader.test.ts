@@ -140,7 +140,7 @@ describe('normalisation', () => {
     close(statistics.mean, means, 1e-12);
     close(statistics.std, stds, 1e-12);
     const settings = makePlan(dataset, plan({ normalize: 'channel' }));
-    expect(settings.statistics).toEqual(statistics);
+    expect(settings.channels).toEqual(statistics);
     const expected = [...view(trainBatch(dataset, plan(), 1), 'image')].map((x, i) => (x - (means[i % 3] ?? NaN)) / (stds[i % 3] ?? NaN));
     close(view(trainBatch(dataset, settings, 1), 'image'), expected);
     const [first] = [...evalBatches(dataset, dataset.test, settings, 11)];
@@ -208,14 +208,29 @@ describe('predictBatches', () => {
   const dataset = randomDataset(40, 11);
   const images = [3, 1, 4].map((index) => dataset.test.images.slice(index * 60, (index + 1) * 60));
 
-  it('per_batch puts each image among the same companions, so that others do not matter', () => {
-    const settings = plan({ normalize: 'per_batch' });
-    const batches = [...predictBatches(dataset, images, settings, 8)];
-    expect(batches.map(({ batch, count, indices }) => [batch, count, indices[0]])).toEqual([[8, 1, 0], [8, 1, 1], [8, 1, 2]]);
-    const [alone] = [...predictBatches(dataset, images.slice(2), settings, 8)];
-    expect(alone && view(alone, 'image')).toEqual(batches[2] && view(batches[2], 'image'));
-    const [raw] = [...predictBatches(dataset, images, settings, 1)];
-    expect(raw && view(raw, 'image').every((x) => x === 0)).toBe(true);
+  it('per_batch normalises each image as in a batch with the same companions, so that others do not matter', () => {
+    const settings = makePlan(dataset, plan({ normalize: 'per_batch', batch: 8 }));
+    const batches = [...predictBatches(dataset, images, settings, 2)];
+    expect(batches.map(({ batch, count, indices }) => [batch, count, [...indices]])).toEqual([[2, 2, [0, 1]], [2, 1, [2, 2]]]);
+    const [alone] = [...predictBatches(dataset, images.slice(2), settings, 2)];
+    expect(alone && view(alone, 'image')).toEqual(batches[1] && view(batches[1], 'image'));
+
+    const order = hash(678, 4);
+    const companions = Array.from({ length: 7 }, (_, i) => scaled(dataset, 'train', shuffled(i + 1, 40, order)));
+    const whole = [scaled(dataset, 'test', 4), ...companions];
+    close(view(alone as Batch, 'image').subarray(0, 60), Array.from({ length: 60 }, (_, j) => {
+      const column = whole.map((image) => image[j] ?? NaN);
+      const mean = column.reduce((a, b) => a + b, 0) / 8;
+      return ((column[0] ?? NaN) - mean) / Math.sqrt(column.reduce((sum, x) => sum + (x - mean) ** 2, 0) / 8);
+    }), 1e-5);
+  });
+
+  it('gives 0 where there are no companions, and where all agree', () => {
+    const [alone] = [...predictBatches(dataset, images, makePlan(dataset, plan({ normalize: 'per_batch', batch: 1 })), 1)];
+    expect(alone && view(alone, 'image').every((x) => x === 0)).toBe(true);
+    const flat = { ...dataset, train: { ...dataset.train, images: new Uint8Array(dataset.train.images.length).fill(77) } };
+    const [same] = [...predictBatches(flat, [new Uint8Array(60).fill(77)], makePlan(flat, plan({ normalize: 'per_batch' })), 1)];
+    expect(same && view(same, 'image').every((x) => Math.abs(x) < 1e-3)).toBe(true);
   });
 
   it('otherwise fills batches with the images themselves', () => {
