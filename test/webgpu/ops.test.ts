@@ -5,11 +5,11 @@ import { evaluate } from '../../compiler/4-kernels/evaluate.ts';
 import { emitWebGpu } from '../../compiler/5-emit/wgsl/emit.ts';
 import type { WebGpuOptions } from '../../compiler/5-emit/wgsl/emit.ts';
 import { EVERY_DEVICE } from '../../compiler/5-emit/wgsl/shader.ts';
-import type { Tile } from '../../compiler/5-emit/wgsl/tiles.ts';
 import { casesGraph, KINDS, relativeError } from '../kernels/cases.ts';
 import { describeCase, graphOf, op } from '../wasm/harness.ts';
 import type { Case } from '../wasm/harness.ts';
 import { missing, runWebGpu, skipped } from './harness.ts';
+import { convolution, PRODUCTS, SHAPES } from './products.ts';
 
 /** SwiftShader's cosine is good to 1e-4, as WGSL allows; the other operations are held to 1e-5. */
 const limitOf = (id: string): number => (id.startsWith('cos.') ? 2e-4 : 1e-5);
@@ -30,38 +30,6 @@ async function wrongCases(cases: readonly Case[], options: WebGpuOptions): Promi
   return cases.filter((_, i) => !(relativeError(found.get(`y${i}`) ?? [], expected.get(`y${i}`) ?? []) < 1e-5)).map(describeCase);
 }
 
-/** A convolution with both its adjoints. */
-function convolution(n: number, h: number, w: number, inputs: number, outputs: number, k: number, { stride = 1, dilation = 1, groups = 1, pad = 'same' as 'same' | 'valid' } = {}): Case[] {
-  const span = (k - 1) * dilation + 1;
-  const size = (length: number): number => (pad === 'same' ? Math.ceil(length / stride) : Math.floor((length - span) / stride) + 1);
-  const attrs = { stride, dilation, groups, pad };
-  const [x, filter, y] = [[n, h, w, inputs], [k, k, inputs / groups, outputs], [n, size(h), size(w), outputs]];
-  return [op('conv2d', attrs, x, filter), op('conv2d_input_grad', { ...attrs, size: [h, w] }, y, filter), op('conv2d_filter_grad', { ...attrs, k }, x, y)];
-}
-
-/** Factors that lie in fours along their own axis, along the summed one and along neither; sizes that fill tiles and that do not. */
-const products: Case[] = [
-  ...convolution(2, 6, 6, 8, 12, 3),
-  ...convolution(2, 5, 7, 3, 20, 3),
-  ...convolution(1, 5, 6, 7, 5, 5),
-  ...convolution(3, 6, 6, 12, 10, 1),
-  ...convolution(2, 7, 7, 8, 12, 3, { stride: 2 }),
-  ...convolution(2, 11, 10, 6, 9, 3, { stride: 3, pad: 'valid' }),
-  ...convolution(1, 9, 8, 4, 8, 3, { dilation: 2 }),
-  ...convolution(2, 6, 5, 12, 24, 3, { groups: 3 }),
-  ...convolution(2, 4, 4, 6, 12, 3, { groups: 3, stride: 2 }),
-  ...[false, true].flatMap((transpose_a) =>
-    [false, true].flatMap((transpose_b) =>
-      [[33, 20, 12], [10, 37, 9]].flatMap(([rows = 1, depth = 1, columns = 1]) => {
-        const [a, b] = [transpose_a ? [depth, rows] : [rows, depth], transpose_b ? [columns, depth] : [depth, columns]];
-        return [op('matmul', { transpose_a, transpose_b }, [2, ...a], b), op('matmul', { transpose_a, transpose_b }, [2, ...a], [2, ...b])];
-      }),
-    ),
-  ),
-];
-
-const tile = (rows: number, columns: number, depth: number, threadRows: number, threadColumns: number): Tile => ({ rows, columns, depth, threadRows, threadColumns });
-
 describe.skipIf(missing !== undefined)(`WebGPU shaders${skipped}`, () => {
   test('every operation on random shapes computes what the evaluator computes', async () => {
     expect(await wrongOf(4, {})).toEqual([]);
@@ -73,18 +41,15 @@ describe.skipIf(missing !== undefined)(`WebGPU shaders${skipped}`, () => {
   });
 
   /** One tile for all products, two more for every other one. */
-  for (const [shape, parts, cases] of [
-    [tile(16, 16, 8, 4, 4), 1, products],
-    [tile(16, 16, 12, 8, 4), 3, products.filter((_, i) => i % 2 === 0)],
-    [tile(8, 32, 4, 4, 8), 2, products.filter((_, i) => i % 2 === 1)],
-  ] as const) {
-    test(`products in tiles of ${shape.rows} by ${shape.columns} by ${shape.depth}, the summed axis in parts: ${parts}`, async () => {
-      expect(await wrongCases(cases, { tiling: () => ({ tile: shape, parts }) })).toEqual([]);
+  SHAPES.forEach(({ tile, parts }, i) => {
+    test(`products in tiles of ${tile.rows} by ${tile.columns} by ${tile.depth}, the summed axis in parts: ${parts}`, async () => {
+      const cases = PRODUCTS.filter((_, j) => i === 0 || j % 2 === i % 2);
+      expect(await wrongCases(cases, { tiling: () => ({ tile, parts }) })).toEqual([]);
     });
-  }
+  });
 
   test('products without tiles', async () => {
-    expect(await wrongCases(products.filter((_, i) => i % 3 === 0), { tiling: () => undefined })).toEqual([]);
+    expect(await wrongCases(PRODUCTS.filter((_, i) => i % 3 === 0), { tiling: () => undefined })).toEqual([]);
   });
 
   test('a first layer of three channels and a filter gradient over many positions choose their own tiles and parts', async () => {

@@ -12,6 +12,7 @@ import type { Buffer } from '../../4-kernels/kernel.ts';
 import { LOWER } from '../../4-kernels/lower.ts';
 import { flatten, unflatten } from '../../4-kernels/rule.ts';
 import type { Loops, LowerRule, Operand } from '../../4-kernels/rule.ts';
+import { guardsLoads, isPlain } from './runs.ts';
 
 /** A value and its place; stored only where the guard holds. */
 export interface Placed {
@@ -197,7 +198,17 @@ function withNames(expr: Expr, suffix: number): { lets: Let[]; value: Expr } | u
     return buffersOf(x).length > 1 ? { lets: [{ name, value: x, of: name }], value: { kind: 'local', name } } : { lets: [], value: x };
   };
   if (expr.kind === 'select') {
-    const [then, otherwise] = [operand(expr.then, 'left'), operand(expr.otherwise, 'right')];
+    // Where the test fails, what it guards has no place to be loaded from.
+    const guarded = (side: 'then' | 'otherwise', { lets, value }: { lets: Let[]; value: Expr }) => ({
+      lets: guardsLoads(expr) ? lets.map((each) => ({ ...each, value: { ...expr, then: number(0), otherwise: number(0), [side]: each.value } })) : lets,
+      value,
+    });
+    const only = isPlain(expr.otherwise) ? 'then' : isPlain(expr.then) ? 'otherwise' : undefined;
+    if (only) {
+      const inner = withNames(expr[only], suffix);
+      return inner && { lets: guarded(only, inner).lets, value: { ...expr, [only]: inner.value } };
+    }
+    const [then, otherwise] = [guarded('then', operand(expr.then, 'left')), guarded('otherwise', operand(expr.otherwise, 'right'))];
     return { lets: [...then.lets, ...otherwise.lets], value: { ...expr, then: then.value, otherwise: otherwise.value } };
   }
   const [a, b] = [operand(expr.a, 'left'), operand(expr.b, 'right')];

@@ -59,11 +59,23 @@ export function vectorises(expr: Expr, variable: string): boolean {
     case 'index':
       return runOf(expr.index, variable) !== undefined;
     case 'select':
+      // A branch is taken by all four neighbours or by none.
+      if (comparesValues(expr.test) && guardsLoads(expr)) return false;
       return testVectorises(expr.test, variable) && vectorises(expr.then, variable) && vectorises(expr.otherwise, variable);
     default:
       return children(expr).every((inner) => vectorises(inner, variable));
   }
 }
+
+/** Whether a test of indices decides if something is loaded: then it is not loaded where the test fails. */
+export const guardsLoads = ({ test, then, otherwise }: Extract<Expr, { kind: 'select' }>): boolean => testsIndices(test) && [then, otherwise].some((branch) => !isPlain(branch));
+
+export const isPlain = (expr: Expr): boolean => expr.kind === 'number' || expr.kind === 'local';
+
+const testsIndices = (test: Test): boolean => test.kind === 'atLeastZero' || test.kind === 'isZero' || ((test.kind === 'all' || test.kind === 'any') && test.tests.some(testsIndices));
+
+/** Whether a test looks at values, which differ between neighbours. */
+export const comparesValues = (test: Test): boolean => test.kind === 'compare' || ((test.kind === 'all' || test.kind === 'any') && test.tests.some(comparesValues));
 
 export function testVectorises(test: Test, variable: string): boolean {
   switch (test.kind) {

@@ -1,7 +1,7 @@
 // Reductions by a whole workgroup: each thread takes every so many terms, and a tree in workgroup memory joins what they have.
 
 import { children, mapExpr } from '../../4-kernels/expr.ts';
-import type { Expr, Test } from '../../4-kernels/expr.ts';
+import type { Expr } from '../../4-kernels/expr.ts';
 import { replace, strideOf, use } from '../../4-kernels/indexing.ts';
 import type { Index, Var } from '../../4-kernels/indexing.ts';
 import { unflatten } from '../../4-kernels/rule.ts';
@@ -9,6 +9,7 @@ import type { DeviceLimits, WebGpuStep } from '../model.ts';
 import { byElement, elementOf, writeElement } from './loops.ts';
 import { moved, readsOf } from './nest.ts';
 import type { Task } from './nest.ts';
+import { guardsLoads } from './runs.ts';
 import { bindingsOf, groupNumber, stepOf, workgroupsOf } from './shader.ts';
 import type { Emission } from './shader.ts';
 import { createScope, createWriter, indent } from './writer.ts';
@@ -48,11 +49,9 @@ const outermost = (expr: Expr): Reduction[] => (expr.kind === 'reduce' ? [expr] 
 /** Whether a reduction is computed only where a test of indices holds: not all threads would come to it. */
 function hidesReduction(expr: Expr): boolean {
   if (expr.kind === 'reduce') return false;
-  if (expr.kind === 'select' && !comparesValues(expr.test)) return outermost(expr.then).length + outermost(expr.otherwise).length > 0;
+  if (expr.kind === 'select' && guardsLoads(expr)) return outermost(expr.then).length + outermost(expr.otherwise).length > 0;
   return children(expr).some(hidesReduction);
 }
-
-const comparesValues = (test: Test): boolean => test.kind === 'compare' || ((test.kind === 'all' || test.kind === 'any') && test.tests.some(comparesValues));
 
 /** Reductions directly inside each other as one. */
 function chain({ op, variable, body }: Reduction): { variables: readonly Var[]; body: Expr } {

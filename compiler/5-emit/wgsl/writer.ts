@@ -1,7 +1,7 @@
 // The text of expressions in WGSL: statements that compute a value, for one element or for four neighbours at once.
 //
-// Indices are i32; the divisions that they hold are by constants and done unsigned or as shifts, rounded down. A value is computed where its branch is not
-// taken if that costs no statement: WebGPU confines loads to their buffers. Numbers that are infinite or NaN have no literals; the largest f32 stands for infinity.
+// Indices are i32; the divisions that they hold are by constants and done unsigned or as shifts, rounded down. What is loaded where a test of indices holds is
+// loaded in a branch: no shader reaches outside its buffers. Numbers that are infinite or NaN have no literals; the largest f32 stands for infinity.
 
 import type { ValueId } from '../../2-graph/graph.ts';
 import { substitute } from '../../4-kernels/expr.ts';
@@ -9,7 +9,7 @@ import type { BinaryOp, Expr, Test, UnaryOp } from '../../4-kernels/expr.ts';
 import { bounds, mentions, showIndex, use } from '../../4-kernels/indexing.ts';
 import type { Atom, Index, Var } from '../../4-kernels/indexing.ts';
 import type { Placed } from './nest.ts';
-import { isVector, runOf } from './runs.ts';
+import { comparesValues, guardsLoads, isVector, runOf } from './runs.ts';
 
 /** Text for an f32, or for a vec4f of four neighbours. */
 export interface Value {
@@ -156,8 +156,9 @@ export function createWriter(bound: (id: ValueId) => Bound, used: Helpers, lane?
     return { text: `${op}_${type}(${x.text})`, wide: x.wide };
   };
 
-  const choose = ({ test: of, then, otherwise }: Extract<Expr, { kind: 'select' }>, scope: Scope): Value => {
-    if (comparesValues(of) || (isPlain(then) && isPlain(otherwise))) {
+  const choose = (expr: Extract<Expr, { kind: 'select' }>, scope: Scope): Value => {
+    const { test: of, then, otherwise } = expr;
+    if (!guardsLoads(expr)) {
       const condition = test(of, scope);
       const { texts, wide } = alike(value(then, scope), value(otherwise, scope), condition.wide);
       return { text: `select(${texts[1]}, ${texts[0]}, ${condition.text})`, wide };
@@ -253,10 +254,6 @@ function division(kind: 'div' | 'mod', of: string, by: number, least: number): s
   if (kind === 'mod') return `i32(u32(${moved}) % ${by}u)`;
   return turns === 0 ? `i32(u32(${moved}) / ${by}u)` : `i32(u32(${moved}) / ${by}u) - ${turns}`;
 }
-
-const comparesValues = (test: Test): boolean => test.kind === 'compare' || ((test.kind === 'all' || test.kind === 'any') && test.tests.some(comparesValues));
-
-const isPlain = (expr: Expr): boolean => expr.kind === 'number' || expr.kind === 'local';
 
 const LARGEST = 3.4028234663852886e38;
 /** The most negative f32. */
