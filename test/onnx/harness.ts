@@ -35,6 +35,9 @@ const runtime = load();
 /** Why files cannot be run here, if they cannot. */
 export const missing = runtime ? undefined : 'onnxruntime-node is not installed (npm ci --prefix bench/peers)';
 
+/** What a test's name says of it. */
+export const skipped = missing === undefined ? '' : ` (skipped: ${missing})`;
+
 export interface Feed {
   readonly data: Float32Array | Int32Array;
   readonly shape: readonly number[];
@@ -63,6 +66,7 @@ const python = PYTHONS.find((each) => spawnSync(each, ['-c', 'import onnx']).sta
 
 /** Why the checker cannot be asked here, if it cannot. */
 export const noChecker = python === undefined ? 'Python has no onnx (python3-onnx)' : undefined;
+export const uncheckable = noChecker === undefined ? '' : ` (skipped: ${noChecker})`;
 
 /** What ONNX's checker says of some files, shapes included: nothing where all are sound. */
 export function checkOnnx(files: readonly string[]): string {

@@ -7,14 +7,14 @@ import { concreteShape } from '../../compiler/2-graph/types.ts';
 import { emitOnnx } from '../../compiler/5-emit/onnx/emit.ts';
 import { RULES } from '../../compiler/5-emit/onnx/rules.ts';
 import { casesGraph, KINDS, relativeError } from '../kernels/cases.ts';
-import { missing, runOnnx } from './harness.ts';
+import { missing, runOnnx, skipped } from './harness.ts';
 
 const REPEATS = 8;
 const TOLERANCE = 1e-5;
 
 const has = (kind: ComputeKind): boolean => typeof RULES[kind] === 'function';
 
-describe.skipIf(missing)('onnxruntime gives the evaluator\'s numbers', () => {
+describe.skipIf(missing)(`onnxruntime gives the evaluator's numbers${skipped}`, () => {
   for (const kind of KINDS.filter(has)) {
     test(kind, async () => {
       const { graph, feeds, values } = casesGraph([kind], REPEATS);

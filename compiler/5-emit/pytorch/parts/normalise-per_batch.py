@@ -1,0 +1,13 @@
+class Normalise:
+    """Each pixel and channel minus its mean over the batch, by its standard deviation over the batch: of all inputs together, and in training of all ranks."""
+
+    def __init__(self, train: Split) -> None:
+        pass
+
+    def __call__(self, inputs: list[Tensor], shared: bool = False) -> list[Tensor]:
+        average = over_ranks if shared else lambda x: x
+        together = torch.cat(inputs)
+        mean = average(together.mean(0))
+        std = average(((together - mean) ** 2).mean(0)).sqrt()
+        std[std == 0] = 1
+        return [(x - mean) / std for x in inputs]

@@ -1,0 +1,157 @@
+// Whole nets as ONNX files: what they give in onnxruntime, what ONNX's checker says of them, and what the files hold.
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { bindBatch } from '../../compiler/2-graph/bind.ts';
+import { loadProgram, memoryReader } from '../../compiler/2-graph/build.ts';
+import type { Graph } from '../../compiler/2-graph/graph.ts';
+import { concreteShape } from '../../compiler/2-graph/types.ts';
+import { evaluate } from '../../compiler/4-kernels/evaluate.ts';
+import { compileNet } from '../../compiler/compile.ts';
+import { emitOnnx, onnxModel } from '../../compiler/5-emit/onnx/emit.ts';
+import { initialWeight } from '../../runtime/init.ts';
+import { EXAMPLES } from '../gradients/examples.ts';
+import { relativeError } from '../kernels/cases.ts';
+import { example, randomFeeds } from '../passes/nets.ts';
+import { randomNet } from '../passes/random-nets.ts';
+import { checkOnnx, missing, noChecker, runOnnx, skipped, uncheckable } from './harness.ts';
+
+const TOLERANCE = 1e-5;
+
+/** A net's graph for evaluation, of any batch. */
+function evaluationGraph(source: string, net?: string, width = 1): Graph {
+  const program = loadProgram('net.zz', memoryReader({ 'net.zz': source }));
+  const { graph, diagnostics } = compileNet(program, net, { mode: 'evaluate', width });
+  if (!graph) throw new Error([...program.diagnostics, ...diagnostics].map(({ message }) => message).join('; '));
+  return graph;
+}
+
+/** The graph's weights as training begins with them, states of any kind, and an input for a batch. */
+function valuesOf(graph: Graph, batch: number, seed: number) {
+  const bound = bindBatch(graph, batch);
+  const fresh = bound.nodes.flatMap((node) => (node.kind === 'weight' && node.attrs.init !== 'zeros' ? [[node.id, initialWeight(node.id, node.attrs.shape, node.attrs, seed)] as const] : []));
+  const feeds = new Map([...randomFeeds(bound, seed), ...fresh]);
+  const shaped = new Map(bound.nodes.flatMap(({ id, type }) => {
+    const data = feeds.get(id);
+    return data ? [[id, { data: type.dtype === 'i32' ? Int32Array.from(data) : data, shape: concreteShape(type.shape) }] as const] : [];
+  }));
+  const tensors = new Map([...shaped].flatMap(([id, { data, shape }]) => (data instanceof Float32Array ? [[id, { data, shape }] as const] : [])));
+  return { bound, feeds, shaped, tensors };
+}
+
+/** Runs the file of a net at several batch sizes, each against the evaluator. */
+async function expectSameOutputs(graph: Graph, seed = 1): Promise<void> {
+  for (const batch of [1, 3]) {
+    const { bound, feeds, shaped, tensors } = valuesOf(graph, batch, seed);
+    const found = await runOnnx(emitOnnx(graph, { tensors, version: '0' }), shaped);
+    const wanted = evaluate(bound, feeds, { precision: 'f32', wanted: bound.outputs.map(({ value }) => value) });
+    const names = graph.outputs.map(({ name }) => (graph.nodes.some(({ id }) => id === name) ? `${name}.output` : name));
+    expect([...found.keys()]).toEqual(names);
+    bound.outputs.forEach(({ value }, i) => {
+      const name = names[i] ?? '';
+      expect(found.get(name)?.dims).toEqual(bound.nodes.find(({ id }) => id === value)?.type.shape);
+      expect(relativeError(found.get(name)?.data ?? [], wanted.get(value) ?? []), name).toBeLessThan(TOLERANCE);
+    });
+  }
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'zigzag-onnx-'));
+afterAll(() => { rmSync(folder, { recursive: true }); });
+
+const exampleGraph = (name: string): Graph => {
+  const [file = '', net = ''] = name.split(':');
+  return evaluationGraph(example(file), net === '' ? undefined : net, 0.1);
+};
+
+/** Nets that bring channels-first and channels-last values together. */
+const MIXED: Readonly<Record<string, string>> = {
+  'a dense layer over the pixels of a convolution': 'logits = image -> conv(5) -> dense(4) -> relu -> conv(3) -> globalavgpool',
+  'flattened images': 'logits = image -> conv(5, stride: 2, bias: true) -> flatten -> dense(4)',
+  'a reshape after pooling to one pixel': 'logits = image -> conv(5) -> avgpool(8) -> reshape([5]) -> dense(4)',
+  'constants that broadcast': 'a = image -> conv(2)\n b = 0.5 * a + ones([8, 8, 2]) - a / (2 + abs(a))\n logits = b -> globalavgpool',
+  'means that are broadcast back': 'a = image -> conv(4)\n b = a - mean(a, axis: [1, 2], keep: true) * mean(a, axis: 3, keep: true)\n logits = b -> globalavgpool',
+  'a mean over the batch': 'a = image -> conv(4)\n b = a - mean(a, axis: 0, keep: true)\n c = mean(a, axis: 0)\n logits = (b * c) -> globalavgpool',
+  'sums over two of the axes': 'a = image -> conv(4)\n logits = sum(a, axis: [1, 3]) + max(a, axis: [2, 3]) + sum(a, axis: 1) -> flatten -> dense(8)',
+  'rows and columns exchanged': 'a = image -> conv(4)\n logits = (transpose(a, [0, 2, 1, 3]) + a) -> conv(3) -> globalavgpool',
+  'an image and a convolution of it': 'a = concat(image, image -> conv(3))\n logits = pad(a, 2) -> slice(axis: 1, start: 1, size: 6) -> conv(4) -> globalavgpool',
+  'attention over the pixels': 'a = image -> conv(4) -> reshape([64, 2, 2]) -> transpose([0, 2, 1, 3])\n s = matmul(a, a, transpose_b: true) -> softmax\n logits = matmul(s, a) -> transpose([0, 2, 1, 3]) -> reshape([8, 8, 4]) -> conv(3) -> globalavgpool',
+  'softmax over the channels': 'logits = image -> conv(4) -> softmax -> log_softmax -> upsample(2) -> conv_transpose(3, stride: 2) -> globalavgpool',
+  'all norms': 'logits = image -> conv(4) -> batchnorm -> layernorm -> groupnorm(groups: 2) -> flatten -> batchnorm -> layernorm -> dense(3)',
+  'a larger stride than the window': 'logits = image -> conv_transpose(3, k: 2, stride: 3) -> conv(2, k: 1, stride: 3, pad: valid) -> depthwise(k: 3, multiplier: 2, dilation: 2) -> globalavgpool',
+  'states that begin as ones': 'cell C(x, h) { relu(conv(x, 2) + 0.5 * h) }\n streams L, R of C { init ones step image: straight step image: (L <- R + 1, R <- L) }\n logits = concat(L, R) -> globalavgpool',
+  'a state that no step has touched': 'cell C(x, h) { conv(x, 2) + h }\n streams L, R of C { init ones step image: (L <- 0.5, R <- L) }\n logits = concat(L, R) -> globalavgpool',
+  'scores of rows': 'logits = image -> reshape([16, 8]) -> transpose -> dense(3) -> mean(axis: 1)',
+};
+
+describe.skipIf(missing)(`onnxruntime gives the outputs of the evaluator${skipped}`, () => {
+  for (const name of EXAMPLES) test(name, () => expectSameOutputs(exampleGraph(name)));
+  for (const [name, body] of Object.entries(MIXED)) test(name, () => expectSameOutputs(evaluationGraph(`net N { input image: [8, 8, 2]\n ${body}\n output logits }`)));
+  test('random nets', async () => {
+    for (let seed = 1; seed <= 60; seed++) await expectSameOutputs(evaluationGraph(randomNet(seed)), seed);
+  });
+  test('outputs of every kind: images, an input, a weight\'s own value, a loss, one value under two names', () =>
+    expectSameOutputs(evaluationGraph('net N { input image: [4, 4, 2]\n features = image -> conv(3)\n output features\n output again = features\n output image\n logits = features -> globalavgpool\n output logits\n output l = softmax_cross_entropy(logits, label_smoothing: 0.2)\n loss l }')));
+});
+
+describe.skipIf(noChecker)(`ONNX's own checker, with shapes inferred${uncheckable}`, () => {
+  test('finds nothing wrong with any of the nets', () => {
+    const graphs = [...EXAMPLES.map(exampleGraph), ...Object.values(MIXED).map((body) => evaluationGraph(`net N { input image: [8, 8, 2]\n ${body}\n output logits }`))];
+    const paths = graphs.map((graph, i) => {
+      const path = join(folder, `${i}.onnx`);
+      writeFileSync(path, emitOnnx(graph, { tensors: valuesOf(graph, 1, 1).tensors, version: '0' }));
+      return path;
+    });
+    expect(checkOnnx(paths)).toBe('');
+  });
+});
+
+describe('the file', () => {
+  const operators = (graph: Graph): string[] => onnxModel(graph, { tensors: valuesOf(graph, 1, 1).tensors, version: '0' }).nodes.map(({ op }) => op);
+  const count = (all: readonly string[], op: string): number => all.filter((each) => each === op).length;
+
+  test('turns an image to channels first once, and back where an image is given', () => {
+    for (const name of EXAMPLES) expect(count(operators(exampleGraph(name)), 'Transpose'), name).toBe(name === 'mlp:' ? 0 : 1);
+    const image = evaluationGraph('net N { input image: [8, 8, 2]\n a = image -> conv(4) -> elu -> avgpool(2)\n b = image -> conv(4, stride: 2) -> batchnorm\n y = concat(a, b) -> conv(3, bias: true)\n output y }');
+    expect(count(operators(image), 'Transpose')).toBe(2);
+  });
+
+  test('has an operator for each layer: biases and batch normalisations are parts of theirs', () => {
+    const graph = evaluationGraph('net N { input image: [8, 8, 2]\n logits = image -> conv(4, bias: true) -> batchnorm -> relu -> globalavgpool -> dense(3)\n output logits }');
+    expect(operators(graph)).toEqual(['Transpose', 'Conv', 'BatchNormalization', 'Relu', 'ReduceMean', 'Gemm']);
+  });
+
+  test('says what it is: any batch, names, places, the version of its operators, what its input means', () => {
+    const graph = evaluationGraph('net N { input image: [8, 8, 2]\n seen = image -> conv(4)\n logits = seen -> globalavgpool\n output logits\n train { normalize channel } }');
+    const model = onnxModel(graph, { tensors: valuesOf(graph, 1, 1).tensors, version: '1.2.3', classes: ['a', 'b', 'c', 'd'] });
+    expect(model.inputs).toMatchObject([{ name: 'image', shape: ['batch', 8, 8, 2], type: 'float' }]);
+    expect(model.inputs[0]?.doc).toContain('of each channel minus its mean over the training images');
+    expect(model.outputs).toEqual([{ name: 'logits', shape: ['batch', 4], type: 'float' }]);
+    expect(model.initializers.map(({ name, dims }) => [name, dims])).toEqual([['w.1', [4, 2, 3, 3]]]);
+    expect(model.nodes.map(({ name, doc }) => `${name} ${doc}`)).toEqual(['seen net.zz:2:18', 'seen/2 net.zz:2:18', 'logits net.zz:3:19']);
+    expect(model.producer).toEqual({ name: 'ZigZag', version: '1.2.3' });
+    expect(model.metadata).toEqual({ 'zigzag.format': '1', 'zigzag.net': 'N', 'zigzag.normalize': 'channel', 'zigzag.outputs': '["logits"]', 'zigzag.classes': '["a","b","c","d"]' });
+  });
+
+  test('is the same, byte for byte, each time', () => {
+    const graph = exampleGraph('case-b:');
+    const options = { tensors: valuesOf(graph, 1, 1).tensors, version: '0' };
+    expect(Buffer.compare(emitOnnx(graph, options), emitOnnx(graph, options))).toBe(0);
+  });
+
+  test('is refused where an operation belongs to training, which is named with its place', () => {
+    const graph = exampleGraph('case-d:');
+    const [conv] = graph.nodes.filter((node) => node.kind === 'conv2d');
+    if (!conv) throw new Error('case-d has a convolution');
+    const random = { id: 'r', kind: 'random', inputs: [], attrs: { shape: conv.type.shape, salt: 0 }, type: conv.type, locs: conv.locs, tags: {} } as const;
+    const broken: Graph = { ...graph, nodes: [...graph.nodes.slice(0, graph.nodes.indexOf(conv)), random, ...graph.nodes.slice(graph.nodes.indexOf(conv))], outputs: [{ name: 'y', value: 'r' }] };
+    expect(() => emitOnnx(broken, { tensors: new Map(), version: '0' })).toThrow('ONNX has no operator for random (%r, net.zz:9:8): it is fed anew at each training step');
+    const gradient: Graph = { ...graph, nodes: graph.nodes.map((node) => (node.kind === 'elu' ? { ...node, kind: 'elu_grad', inputs: [node.inputs[0] ?? '', node.inputs[0] ?? ''] } : node)) };
+    expect(() => emitOnnx(gradient, { tensors: valuesOf(graph, 1, 1).tensors, version: '0' })).toThrow(/ONNX has no operator for elu_grad \(%\d+, net\.zz:\d+:\d+\): it belongs to training/);
+  });
+
+  test('is refused where a weight has no values', () => {
+    expect(() => emitOnnx(exampleGraph('case-d:'), { tensors: new Map(), version: '0' })).toThrow('no values for %w.1');
+  });
+});
