@@ -23,7 +23,7 @@ export { emitWebGpu } from './compiler/5-emit/wgsl/emit.ts';
 export { emitReference } from './compiler/5-emit/reference.ts';
 export type { BufferSpec, DeviceProfile, Model, Program as ModelProgram, Role } from './compiler/5-emit/model.ts';
 
-export { BackendError, type Backend, type Session, type Tensor } from './runtime/backend.ts';
+export { BackendError, type Backend, type Finished, type Run, type Runner, type Session, type Tensor } from './runtime/backend.ts';
 export { gpujsBackend, type GpuJsMode, type GpuJsOptions } from './runtime/backends/gpujs.ts';
 export { wasmBackend, type WasmOptions } from './runtime/backends/wasm.ts';
 export { findAdapter, type Adapter } from './runtime/backends/adapter.ts';
@@ -31,7 +31,8 @@ export { webgpuBackend, type WebGpuBackendOptions } from './runtime/backends/web
 export { referenceBackend } from './runtime/backends/reference.ts';
 export { capture, persistent, readCheckpoint, restore, START, writeCheckpoint, type Checkpoint, type Progress } from './runtime/checkpoint.ts';
 export { DataError, limitSplit, type Dataset, type Split } from './runtime/data/dataset.ts';
-export { evalBatches, evaluationBatch, makePlan, predictBatches, trainBatch, type Batch, type Plan } from './runtime/data/loader.ts';
+export { batchesOf, type Batches } from './runtime/data/batches.ts';
+export { evalBatches, evaluationBatch, makePlan, predictBatches, trainBatch, type Batch, type Plan, type Selection } from './runtime/data/loader.ts';
 export { openDataset, openImage } from './runtime/data/open.ts';
 export { RunError } from './runtime/errors.ts';
 export { evaluate, type Evaluation } from './runtime/evaluate.ts';
@@ -39,4 +40,5 @@ export { feedsOf, type Clock, type Images } from './runtime/feeds.ts';
 export { initialValues } from './runtime/init.ts';
 export { readMetrics, type EpochMetrics, type Score } from './runtime/metrics.ts';
 export { encodeSafetensors, readSafetensors, type StoredTensor, type TensorFile } from './runtime/safetensors.ts';
-export { batchesOf, train, type Batches, type TrainEvent, type TrainJob } from './runtime/train.ts';
+export { hostFed } from './runtime/runner.ts';
+export { train, type TrainEvent, type TrainJob } from './runtime/train.ts';

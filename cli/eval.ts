@@ -38,12 +38,12 @@ async function runEvaluation(dir: string, options: Options, io: Io): Promise<num
   const config = { ...run.config, settings, backend: options.backend ?? run.config.backend };
   const net = await netOfRun(io, { ...run, config });
   const [{ openModel }, { createEvaluationBar }] = await Promise.all([import('./model.ts'), import('./progress.ts')]);
-  const { model, session, dataset, batches, restore } = await openModel(io, { ...config, net, threads: options.threads, quiet: options.json === true, evaluateOnly: true });
+  const { model, session, dataset, feed, restore } = await openModel(io, { ...config, net, threads: options.threads, quiet: options.json === true, evaluateOnly: true });
   try {
     await restore(checkpoint);
-    const { test, testImages } = batches();
-    const bar = createEvaluationBar(io, testImages, options.json === true);
-    const run = evaluating({ model, session, batches: test(), classes: dataset.classes.length });
+    const { batches, runner } = await feed();
+    const bar = createEvaluationBar(io, batches.testImages, options.json === true);
+    const run = evaluating({ model, runner, batches, classes: dataset.classes.length });
     let next = await run.next();
     for (; next.done !== true; next = await run.next()) bar.update(next.value);
     bar.stop();

@@ -3,15 +3,18 @@
 import { compileModel, type Layout } from '../compiler/compile.ts';
 import { concreteShape } from '../compiler/2-graph/types.ts';
 import type { Model, TrainSettings } from '../compiler/5-emit/model.ts';
-import type { Session } from '../runtime/backend.ts';
+import type { Runner, Session } from '../runtime/backend.ts';
 import { persistent, restore, type Checkpoint } from '../runtime/checkpoint.ts';
 import { cacheDirectory } from '../runtime/data/cache.ts';
 import { limitSplit, type Dataset } from '../runtime/data/dataset.ts';
+import { batchesOf, type Batches } from '../runtime/data/batches.ts';
 import { evaluationBatch, makePlan, stepsPerEpoch, type Plan } from '../runtime/data/loader.ts';
 import { openDataset } from '../runtime/data/open.ts';
-import { EVALUATE, EVALUATE_REST, programOf } from '../runtime/evaluate.ts';
+import { EVALUATE, EVALUATE_REST } from '../runtime/evaluate.ts';
+import { programOf } from '../runtime/feeds.ts';
 import { initialValues } from '../runtime/init.ts';
-import { batchesOf, TRAIN, type Batches } from '../runtime/train.ts';
+import { hostFed } from '../runtime/runner.ts';
+import { TRAIN } from '../runtime/train.ts';
 import { backendsFor, loadFirst, openFirst } from './backends.ts';
 import { createDataProgress } from './data-progress.ts';
 import { SourceError } from './diagnostics.ts';
@@ -39,8 +42,8 @@ export interface OpenModel {
   readonly dataset: Dataset;
   /** For evaluation and prediction. */
   readonly plan: Plan;
-  /** What training steps and evaluation are fed. */
-  readonly batches: () => Batches;
+  /** The batches of training and evaluation, and what runs programs on them. */
+  readonly feed: () => Promise<{ readonly batches: Batches; readonly runner: Runner }>;
   /** Puts a checkpoint's weights and states on the device, or the first ones of the run's seed. */
   readonly restore: (checkpoint: Checkpoint | undefined) => Promise<void>;
 }
@@ -76,7 +79,10 @@ export async function openModel(io: Io, request: ModelRequest): Promise<OpenMode
     session,
     dataset,
     plan: { ...training, views: evaluation.views },
-    batches: () => batchesOf(dataset, training, evaluation.views),
+    feed: async () => {
+      const batches = batchesOf(dataset, training, evaluation.views);
+      return { batches, runner: hostFed(model, session, batches) };
+    },
     restore: async (checkpoint) => {
       if (checkpoint) return restore(model, session, checkpoint);
       for (const [id, values] of initialValues(persistent(model), seed)) await session.write(id, values);

@@ -128,7 +128,7 @@ async function trainTo(started: Started, options: Options, signal: AbortSignal, 
   const opened = await openModel(io, { ...started.config, net, threads: options.threads, quiet: options.quiet === true, signal });
   const { model, session, dataset } = opened;
   try {
-    const batches = opened.batches();
+    const { batches, runner } = await opened.feed();
     const config: RunConfig = { ...started.config, backend: session.backend, classes: dataset.classes };
     const run = 'run' in started.place ? { ...started.place.run, config } : await createRun(started.place, config, net.source);
     if ('run' in started.place) await writeConfig(run.paths, config);
@@ -141,7 +141,7 @@ async function trainTo(started: Started, options: Options, signal: AbortSignal, 
     const reporter = createReporter(io, { epochs: config.settings.epochs, batch: config.settings.batch, json: options.json === true, quiet: options.quiet === true });
     try {
       let last = performance.now();
-      for await (const event of train({ model, session, batches, from, paths: run.paths, classes: dataset.classes.length, signal })) {
+      for await (const event of train({ model, session, runner, batches, from, paths: run.paths, classes: dataset.classes.length, signal })) {
         reporter.event(event);
         if (event.event === 'step' && debugLevel(io) >= 4) say(io, `step ${event.step}: ${(performance.now() - last).toFixed(1)} ms`);
         last = performance.now();

@@ -1,6 +1,8 @@
 // What every device implements: it opens a model, and the session runs the model's programs.
 
 import type { BufferId, Model } from '../compiler/5-emit/model.ts';
+import type { Selection } from './data/loader.ts';
+import type { Clock } from './feeds.ts';
 
 export type Tensor = Float32Array | Int32Array;
 
@@ -23,6 +25,29 @@ export interface Session {
   read(id: BufferId): Promise<Float32Array>;
   write(id: BufferId, values: Float32Array): Promise<void>;
   dispose(): Promise<void>;
+}
+
+/** A run of a program on images of a data set. */
+export interface Run {
+  readonly program: string;
+  /** Where the program takes fewer images than these, it takes the first of them. */
+  readonly selection: Selection;
+  readonly clock: Clock;
+  readonly wanted: readonly BufferId[];
+}
+
+export interface Finished {
+  readonly run: Run;
+  /** By id, what the run wanted. */
+  readonly results: ReadonlyMap<BufferId, Float32Array>;
+}
+
+/** Runs programs on a data set, one after the other; what they give comes back when it is there. */
+export interface Runner {
+  /** Begins a run as soon as there is room for it. Resolves to the runs whose results have come back since they were last asked for, in order. */
+  readonly begin: (run: Run) => Promise<readonly Finished[]>;
+  /** The runs that were still under way, when they are done. */
+  readonly finish: () => Promise<readonly Finished[]>;
 }
 
 /** The environment cannot do what was asked: exit status 2. `advice` says what to do. */

@@ -1,9 +1,9 @@
 // Scores a split, and with it the confusion matrix.
 
-import type { Model, Program } from '../compiler/5-emit/model.ts';
-import type { Session } from './backend.ts';
-import type { Batch } from './data/loader.ts';
-import { feedsOf, firstImages, rowsOf, type Clock } from './feeds.ts';
+import type { Model } from '../compiler/5-emit/model.ts';
+import type { Finished, Runner } from './backend.ts';
+import type { Batches } from './data/batches.ts';
+import { programOf, rowsOf, type Clock } from './feeds.ts';
 import { addStep, NO_SUMS, score, type Score, type Sums } from './metrics.ts';
 
 /** The program for full batches, and the one whose batch is what the last batch has left. */
@@ -34,8 +34,8 @@ const MISTAKES = 24;
 
 export interface EvaluateJob {
   readonly model: Model;
-  readonly session: Session;
-  readonly batches: Iterable<Batch>;
+  readonly runner: Runner;
+  readonly batches: Batches;
   readonly classes?: number;
   readonly signal?: AbortSignal | undefined;
 }
@@ -45,46 +45,41 @@ const STILL: Clock = { step: 0, stepsPerEpoch: 1, totalSteps: 1 };
 /** Gives the event loop a turn, so that signals and progress get through between steps that never wait. */
 export const breathe = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-/** The program of this name. Throws RangeError where the model was compiled without it. */
-export function programOf(model: Model, name: string): Program<unknown> {
-  const program = model.programs[name];
-  if (!program) throw new RangeError(`the model has no program "${name}"`);
-  return program;
-}
-
 /**
- * Runs every batch through the program of its size and adds up; gives the count of scored images after each batch.
+ * Runs every batch of the test split through the program of its size and adds up; gives the count of scored images as it grows.
  * The confusion matrix and the mistakes need the class scores of every image: they are made when `classes` is given.
  * Returns undefined where `signal` stopped it.
  */
-export async function* evaluating({ model, session, batches, classes = 0, signal }: EvaluateJob): AsyncGenerator<number, Evaluation | undefined> {
+export async function* evaluating({ model, runner, batches, classes = 0, signal }: EvaluateJob): AsyncGenerator<number, Evaluation | undefined> {
   const confusion = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
+  const classifies = programOf(model, EVALUATE).correct !== undefined;
   let mistakes: readonly Mistake[] = [];
   let sums: Sums = NO_SUMS;
-  let images = 0;
-  let classifies = false;
-  for (const batch of batches) {
-    await breathe();
-    if (signal?.aborted) return undefined;
-    // The images that fill the last batch up have taken part in its normalisation; they are not scored.
-    const whole = batch.count === batch.batch;
-    const name = whole ? EVALUATE : EVALUATE_REST;
-    const program = programOf(model, name);
-    const fed = whole ? batch : firstImages(batch, batch.count, batch.batch);
-    const { loss, correct, logits } = program;
-    const wanted = [loss, correct, classes > 0 ? logits : undefined].filter((id) => id !== undefined);
-    const results = await session.run(name, feedsOf(program, fed, STILL, model.train.seed), wanted);
+  const take = ({ run, results }: Finished): void => {
+    const program = programOf(model, run.program);
     const number = (id: string | undefined): number => (id === undefined ? 0 : (results.get(id)?.[0] ?? NaN));
-    sums = addStep(sums, { rows: rowsOf(program), loss: number(loss), correct: number(correct), seconds: 0 });
-    classifies = correct !== undefined;
-    const scores = logits === undefined ? undefined : results.get(logits);
-    if (scores) {
-      countPairs(confusion, fed.labels, scores);
-      mistakes = surest([...mistakes, ...mistakesOf(fed.labels, scores, batch.indices)]);
-    }
-    images += batch.count;
-    yield images;
+    sums = addStep(sums, { rows: rowsOf(program), loss: number(program.loss), correct: number(program.correct), seconds: 0 });
+    const scores = program.logits === undefined ? undefined : results.get(program.logits);
+    if (!scores) return;
+    const { indices, labels } = batches.members(run.selection);
+    const own = labels.subarray(0, run.selection.count);
+    countPairs(confusion, own, scores);
+    mistakes = surest([...mistakes, ...mistakesOf(own, scores, indices)]);
+  };
+  for (const selection of batches.test()) {
+    await breathe();
+    if (signal?.aborted) break;
+    // The images that fill the last batch up take part in its normalisation; they are not scored.
+    const program = selection.count === selection.batch ? EVALUATE : EVALUATE_REST;
+    const { loss, correct, logits } = programOf(model, program);
+    const wanted = [loss, correct, classes > 0 ? logits : undefined].filter((id) => id !== undefined);
+    const finished = await runner.begin({ program, selection, clock: STILL, wanted });
+    finished.forEach(take);
+    if (finished.length > 0) yield sums.rows;
   }
+  (await runner.finish()).forEach(take);
+  if (signal?.aborted) return undefined;
+  yield sums.rows;
   return { score: score(sums, classifies), images: sums.rows, confusion: classifies ? confusion : [], mistakes: classifies ? mistakes : [] };
 }
 

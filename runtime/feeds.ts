@@ -1,6 +1,6 @@
 // What a program is fed: each leaf buffer by its id, from a batch of images and the run's counters.
 
-import type { BufferId, BufferSpec, Program } from '../compiler/5-emit/model.ts';
+import type { BufferId, BufferSpec, Model, Program } from '../compiler/5-emit/model.ts';
 import type { Tensor } from './backend.ts';
 import { hash, toUnit } from './random.ts';
 
@@ -20,6 +20,13 @@ export interface Clock {
 }
 
 const elements = (buffer: BufferSpec): number => buffer.shape.reduce((a, b) => a * b, 1);
+
+/** The program of this name. Throws RangeError where the model was compiled without it. */
+export function programOf(model: Model, name: string): Program<unknown> {
+  const program = model.programs[name];
+  if (!program) throw new RangeError(`the model has no program "${name}"`);
+  return program;
+}
 
 /** Feeds by buffer id. Throws RangeError where the batch lacks a view that the program reads. */
 export function feedsOf(program: Program<unknown>, batch: Images, clock: Clock, seed: number): Map<BufferId, Tensor> {
@@ -62,7 +69,8 @@ export function rowsOf(program: Program<unknown>): number {
   return logits?.shape[0] ?? program.batch;
 }
 
-/** The first `count` images of an evaluation batch of `size`, where each image enters once. */
+/** The first `count` images of a batch of `size`. Where there are fewer of them than that, each image enters once. */
 export function firstImages({ inputs, labels }: Images, count: number, size: number): Images {
+  if (count === size) return { inputs, labels };
   return { inputs: new Map([...inputs].map(([name, values]) => [name, values.subarray(0, (values.length / size) * count)])), labels: labels.subarray(0, count) };
 }

@@ -1,55 +1,36 @@
 // Trains a compiled model: steps, epochs, evaluation, metrics and checkpoints. Says what happens as events, and knows nothing of terminals.
 
 import type { Model } from '../compiler/5-emit/model.ts';
-import type { Session } from './backend.ts';
-import type { Dataset } from './data/dataset.ts';
-import { evalBatches, evaluationBatch, stepsPerEpoch as countSteps, trainBatch, type Batch, type Plan } from './data/loader.ts';
+import type { Finished, Runner, Session } from './backend.ts';
+import type { Batches } from './data/batches.ts';
 import { capture, writeCheckpoint, type Checkpoint, type Progress } from './checkpoint.ts';
 import { RunError } from './errors.ts';
-import { breathe, evaluating, programOf, type Evaluation } from './evaluate.ts';
-import { feedsOf, rowsOf, type Images } from './feeds.ts';
+import { breathe, evaluating, type Evaluation } from './evaluate.ts';
+import { programOf, rowsOf } from './feeds.ts';
 import { addStep, appendMetrics, NO_SUMS, score, type EpochMetrics, type Score } from './metrics.ts';
 
 export const TRAIN = 'train';
-
-/** Where batches come from. Both are pure functions of the run's seed. */
-export interface Batches {
-  readonly stepsPerEpoch: number;
-  /** The batch of a step, counted from 0 since the run began. */
-  readonly train: (step: number) => Images;
-  /** The test split, in an order that does not change. */
-  readonly test: () => Iterable<Batch>;
-  readonly testImages: number;
-}
-
-/**
- * The batches of a data set. Evaluation takes as many images as a training step enters readings, and its own views: each is its plain input there.
- * Throws DataError where a batch is larger than the training split.
- */
-export const batchesOf = (dataset: Dataset, plan: Plan, evaluationViews: Plan['views']): Batches => ({
-  stepsPerEpoch: countSteps(dataset, plan),
-  train: (step) => trainBatch(dataset, plan, step),
-  test: () => evalBatches(dataset, dataset.test, { ...plan, views: evaluationViews }, evaluationBatch(plan)),
-  testImages: dataset.test.count,
-});
 
 export interface TrainJob {
   readonly model: Model;
   /** Holds the weights and states that `from` speaks of. */
   readonly session: Session;
+  /** Of that session; nothing else is under way on it. */
+  readonly runner: Runner;
   readonly batches: Batches;
   readonly from: Progress;
   /** Where epochs and states are kept. */
   readonly paths: { readonly metrics: string; readonly checkpoint: string };
   /** Given, the confusion matrix and the mistakes are found as well. */
   readonly classes?: number;
-  /** Stops after the current step, with a checkpoint. */
+  /** Stops after the steps under way, with a checkpoint. */
   readonly signal?: AbortSignal;
   /** Milliseconds; for tests. */
   readonly now?: () => number;
 }
 
 export type TrainEvent =
+  /** The results of one or more steps are there; `step` is the last of them. */
   | { readonly event: 'step'; readonly epoch: number; readonly step: number; readonly stepOfEpoch: number; readonly stepsPerEpoch: number; readonly score: Score; readonly imagesPerSecond: number }
   /** Images of the test split that are scored. */
   | { readonly event: 'evaluate'; readonly epoch: number; readonly done: number; readonly total: number }
@@ -64,9 +45,9 @@ export type TrainEvent =
  * Throws RunError where the loss is not finite, leaving the last checkpoint as it is.
  */
 export async function* train(job: TrainJob): AsyncGenerator<TrainEvent> {
-  const { model, session, batches, paths, classes, signal, now = () => performance.now() } = job;
+  const { model, session, runner, batches, paths, classes, signal, now = () => performance.now() } = job;
   const { stepsPerEpoch } = batches;
-  const { epochs, seed } = model.train;
+  const { epochs } = model.train;
   const program = programOf(model, TRAIN);
   const { loss, correct } = program;
   if (loss === undefined) throw new RunError(`net ${model.net} has no loss`, 'Add a loss to the net; without one it can predict but not be trained.');
@@ -80,31 +61,31 @@ export async function* train(job: TrainJob): AsyncGenerator<TrainEvent> {
     return checkpoint;
   };
 
-  const feeds = (step: number) => feedsOf(program, batches.train(step), { step, stepsPerEpoch, totalSteps: stepsPerEpoch * epochs }, seed);
-  /** Runs a step while the host makes the next one's feeds. */
-  const runStep = async (step: number, fed: ReturnType<typeof feeds>) => {
-    const running = session.run(TRAIN, fed, wanted);
-    const more = step + 1 < stepsPerEpoch * epochs;
-    const [results, next] = await Promise.all([running, (async () => (more ? feeds(step + 1) : undefined))()]);
-    return { loss: results.get(loss)?.[0] ?? NaN, correct: correct === undefined ? 0 : (results.get(correct)?.[0] ?? NaN), next };
-  };
-
   let progress = job.from;
-  let prepared: ReturnType<typeof feeds> | undefined;
   while (progress.epoch < epochs) {
     const epoch = progress.epoch + 1;
-    while (progress.sums.steps < stepsPerEpoch) {
+    let counted = now();
+    /** Adds the results of steps up; the device was busy with them for all the time since the last ones came. */
+    const take = function* (finished: readonly Finished[]): Generator<TrainEvent> {
+      if (finished.length === 0) return;
+      const seconds = (now() - counted) / 1000 / finished.length;
+      counted = now();
+      for (const { run, results } of finished) {
+        const value = (id: string | undefined): number => (id === undefined ? 0 : (results.get(id)?.[0] ?? NaN));
+        if (!Number.isFinite(value(loss))) throw diverged(value(loss), run.clock.step, epoch);
+        progress = { ...progress, step: run.clock.step + 1, sums: addStep(progress.sums, { rows, loss: value(loss), correct: value(correct), seconds }) };
+      }
+      const { step, sums } = progress;
+      yield { event: 'step', epoch, step, stepOfEpoch: sums.steps, stepsPerEpoch, score: scoreOf(progress), imagesPerSecond: rate(images(sums.steps), sums.seconds) };
+    };
+    const end = progress.step + stepsPerEpoch - progress.sums.steps;
+    for (let step = progress.step; step < end && !signal?.aborted; step++) {
       await breathe();
-      if (signal?.aborted) return yield await interrupt(progress);
-      const began = now();
-      const { step } = progress;
-      const result = await runStep(step, prepared ?? feeds(step));
-      if (!Number.isFinite(result.loss)) throw diverged(result.loss, step, epoch);
-      prepared = result.next;
-      const sums = addStep(progress.sums, { rows, loss: result.loss, correct: result.correct, seconds: (now() - began) / 1000 });
-      progress = { ...progress, step: step + 1, sums };
-      yield { event: 'step', epoch, step: step + 1, stepOfEpoch: sums.steps, stepsPerEpoch, score: scoreOf(progress), imagesPerSecond: rate(images(sums.steps), sums.seconds) };
+      const clock = { step, stepsPerEpoch, totalSteps: stepsPerEpoch * epochs };
+      yield* take(await runner.begin({ program: TRAIN, selection: batches.train(step), clock, wanted }));
     }
+    yield* take(await runner.finish());
+    if (progress.step < end) return yield await interrupt(progress);
     const test = yield* scoring(epoch);
     if (!test) return yield await interrupt(progress);
     const { seconds } = progress.sums;
@@ -117,7 +98,7 @@ export async function* train(job: TrainJob): AsyncGenerator<TrainEvent> {
   }
 
   async function* scoring(epoch: number): AsyncGenerator<TrainEvent, Evaluation | undefined> {
-    const run = evaluating({ model, session, batches: batches.test(), ...(classes !== undefined && { classes }), signal });
+    const run = evaluating({ model, runner, batches, ...(classes !== undefined && { classes }), signal });
     for (let done = 0; ; ) {
       yield { event: 'evaluate', epoch, done, total: batches.testImages };
       const next = await run.next();

@@ -9,6 +9,9 @@ export interface Split {
   readonly labels: Uint8Array | Uint16Array;
 }
 
+/** The splits of a data set. */
+export type SplitName = 'train' | 'test';
+
 export type ImageShape = readonly [height: number, width: number, channels: number];
 
 export interface Dataset {

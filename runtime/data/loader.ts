@@ -1,7 +1,7 @@
 // Batches by step: which images, which readings of them, normalised. Everything depends on (seed, step) alone, so a resumed run goes on as it was.
 
 import { hash } from '../random.ts';
-import { DataError, imageSize, type Dataset, type Split } from './dataset.ts';
+import { DataError, imageSize, type Dataset, type Split, type SplitName } from './dataset.ts';
 import { channelStatistics, companionsOf, type InputStatistics } from './normalize.ts';
 import { plainInputs, plainReadings, separateInputs, trainingInputs, unit, type Inputs, type Pixels, type ReadingPlan } from './readings.ts';
 import { shuffled } from './shuffle.ts';
@@ -21,6 +21,19 @@ export interface Batch {
   readonly count: number;
   /** Where the images stand in their split, [batch]. */
   readonly indices: Uint32Array;
+}
+
+/**
+ * Which images a batch holds, but not their pixels: those at the places start, start + 1, … of a split in the order drawn for the key `order`.
+ * After the last place comes the first.
+ */
+export interface Selection {
+  readonly split: SplitName;
+  readonly order: number;
+  readonly start: number;
+  readonly batch: number;
+  /** How many of the first images count; the rest only fill the batch up. */
+  readonly count: number;
 }
 
 /** The words that keep the uses of one seed apart. */
@@ -58,27 +71,40 @@ export function stepsPerEpoch(dataset: Dataset, plan: Plan): number {
  */
 export const evaluationBatch = (plan: Pick<Plan, 'batch' | 'views'>): number => plan.batch * plan.views.reduce((sum, view) => sum + view.parts.length, 0);
 
-/** The batch of a step (from 0): epoch floor(step / stepsPerEpoch) goes through the split in its own order. */
+/** The images of a step (from 0): epoch floor(step / stepsPerEpoch) goes through the training split in its own order. */
+export function trainSelection(dataset: Dataset, plan: Plan, step: number): Selection {
+  const perEpoch = stepsPerEpoch(dataset, plan);
+  const { batch, seed } = plan;
+  return { split: 'train', order: hash(seed, SHUFFLE, Math.floor(step / perEpoch)), start: (step % perEpoch) * batch, batch, count: batch };
+}
+
+/** Batches of `size` that cover so many test images once, in a fixed drawn order. The last one is filled up with the order's first images, with these again where there are fewer than a batch. */
+export const testSelections = (images: number, size: number): Selection[] =>
+  Array.from({ length: Math.ceil(images / size) }, (_, i) => ({ split: 'test', order: hash(EVALUATION_SEED, EVALUATE), start: i * size, batch: size, count: Math.min(size, images - i * size) }));
+
+/** Where the images of a selection stand in their split, [batch]. */
+export const indicesOf = ({ count }: Split, { order, start, batch }: Selection): Uint32Array =>
+  Uint32Array.from({ length: batch }, (_, i) => shuffled((start + i) % count, count, order));
+
+export const labelsOf = ({ labels }: Split, indices: Uint32Array): Int32Array => Int32Array.from(indices, (index) => labels[index] as number);
+
+/** The batch of a step (from 0), augmented. */
 export function trainBatch(dataset: Dataset, plan: Plan, step: number): Batch {
   const { train, shape } = dataset;
-  const perEpoch = stepsPerEpoch(dataset, plan);
-  const order = hash(plan.seed, SHUFFLE, Math.floor(step / perEpoch));
-  const start = (step % perEpoch) * plan.batch;
-  const indices = Uint32Array.from({ length: plan.batch }, (_, i) => shuffled(start + i, train.count, order));
+  const indices = indicesOf(train, trainSelection(dataset, plan, step));
   return { inputs: trainingInputs(plan, shape, pixelsOf(train, indices), plan.batch, step), labels: labelsOf(train, indices), indices, batch: plan.batch, count: plan.batch };
 }
 
-/**
- * Batches of `size` distinct images that cover a split once, in a fixed drawn order, without augmentation: every view is its first part's source.
- * The last batch is filled up with the order's first images (with these again where the split is smaller than a batch): they take part in
- * the normalisation, but only the first `count` images are its own.
- */
-export function* evalBatches({ shape }: Dataset, split: Split, plan: Plan, size: number): Generator<Batch> {
-  const order = hash(EVALUATION_SEED, EVALUATE);
-  for (let start = 0; start < split.count; start += size) {
-    const indices = Uint32Array.from({ length: size }, (_, i) => shuffled((start + i) % split.count, split.count, order));
-    yield { inputs: plainInputs(plan, shape, pixelsOf(split, indices), size), labels: labelsOf(split, indices), indices, batch: size, count: Math.min(size, split.count - start) };
-  }
+/** Batches of `size` distinct images that cover a split once, as `testSelections` does, without augmentation: every view is its first part's source. */
+export function* evalBatches(dataset: Dataset, split: Split, plan: Plan, size: number): Generator<Batch> {
+  for (const selection of testSelections(split.count, size)) yield plainBatch(dataset, split, plan, selection);
+}
+
+/** The batch of a selection from a split, without augmentation. Images that only fill it up take part in the normalisation. */
+export function plainBatch({ shape }: Dataset, split: Split, plan: Plan, selection: Selection): Batch {
+  const { batch, count } = selection;
+  const indices = indicesOf(split, selection);
+  return { inputs: plainInputs(plan, shape, pixelsOf(split, indices), batch), labels: labelsOf(split, indices), indices, batch, count };
 }
 
 /**
@@ -94,8 +120,6 @@ export function* predictBatches({ shape }: Dataset, images: readonly Uint8Array[
     yield { inputs: separateInputs(plan, shape, pixels, size), labels: new Int32Array(size), indices, batch: size, count };
   }
 }
-
-const labelsOf = (split: Split, indices: Uint32Array): Int32Array => Int32Array.from(indices, (index) => split.labels[index] as number);
 
 function pixelsOf(split: Split, indices: Uint32Array): Pixels {
   const size = split.images.length / split.count;

@@ -2,9 +2,9 @@
 
 import type { BufferSpec, Model, Program } from '../../compiler/5-emit/model.ts';
 import type { Session, Tensor } from '../../runtime/backend.ts';
-import type { Batch } from '../../runtime/data/loader.ts';
+import type { Batches } from '../../runtime/data/batches.ts';
+import type { Selection } from '../../runtime/data/loader.ts';
 import { hash, toUnit } from '../../runtime/random.ts';
-import type { Batches } from '../../runtime/train.ts';
 
 const CLASSES = 3;
 
@@ -90,18 +90,21 @@ export function fakeSession(options: { onRun?: (ran: Ran, count: number) => void
   };
 }
 
-const batch = (key: number, size: number, count = size): Batch => ({
-  inputs: new Map([['image', Float32Array.from({ length: 2 * size }, (_, i) => toUnit(hash(key, i)))]]),
-  labels: Int32Array.from({ length: size }, (_, i) => hash(key, i, 9) % CLASSES),
-  batch: size,
-  count,
-  indices: Uint32Array.from({ length: size }, (_, i) => i),
-});
+const TEST = 1000;
 
-/** Five steps an epoch; the test split is 4 + 4 + 3 images. */
-export const fakeBatches = (size = 4): Batches => ({
-  stepsPerEpoch: 5,
-  train: (step) => batch(step, size),
-  test: () => [batch(1000, size), batch(1001, size), batch(1002, size, 3)],
-  testImages: 2 * size + 3,
-});
+/** Five steps an epoch; the test split is 4 + 4 + 3 images. A batch's pixels and labels follow from its order. */
+export const fakeBatches = (size = 4): Batches => {
+  const selection = (split: Selection['split'], order: number, count = size): Selection => ({ split, order, start: 0, batch: size, count });
+  const labelsOf = ({ order, batch }: Selection): Int32Array => Int32Array.from({ length: batch }, (_, i) => hash(order, i, 9) % CLASSES);
+  return {
+    stepsPerEpoch: 5,
+    testImages: 2 * size + 3,
+    train: (step) => selection('train', step),
+    test: () => [selection('test', TEST), selection('test', TEST + 1), selection('test', TEST + 2, 3)],
+    members: (chosen) => ({ indices: Uint32Array.from({ length: chosen.batch }, (_, i) => i), labels: labelsOf(chosen) }),
+    images: (chosen) => ({
+      inputs: new Map([['image', Float32Array.from({ length: 2 * chosen.batch }, (_, i) => toUnit(hash(chosen.order, i)))]]),
+      labels: labelsOf(chosen),
+    }),
+  };
+};

@@ -9,6 +9,7 @@ import { persistent, readCheckpoint, restore, START } from '../../runtime/checkp
 import { initialValues } from '../../runtime/init.ts';
 import { readMetrics, rewindMetrics, type EpochMetrics } from '../../runtime/metrics.ts';
 import { hash, toUnit } from '../../runtime/random.ts';
+import { hostFed } from '../../runtime/runner.ts';
 import { train, type TrainEvent, type TrainJob } from '../../runtime/train.ts';
 import { fakeBatches, fakeModel, fakeSession } from './fake.ts';
 
@@ -27,9 +28,17 @@ const fresh = async (options?: Parameters<typeof fakeSession>[0]) => {
   return session;
 };
 
-async function collect(job: TrainJob): Promise<TrainEvent[]> {
+type Job = Omit<TrainJob, 'runner' | 'batches'>;
+
+/** Trains on made-up batches, fed by the host. */
+function trainFed(job: Job): AsyncGenerator<TrainEvent> {
+  const batches = fakeBatches();
+  return train({ ...job, batches, runner: hostFed(job.model, job.session, batches) });
+}
+
+async function collect(job: Job): Promise<TrainEvent[]> {
   const events: TrainEvent[] = [];
-  for await (const event of train(job)) events.push(event);
+  for await (const event of trainFed(job)) events.push(event);
   return events;
 }
 
@@ -38,22 +47,22 @@ const untimed = ({ seconds: _s, imagesPerSecond: _i, ...rest }: EpochMetrics) =>
 const kinds = (events: TrainEvent[]): string => events.map(({ event }) => (event === 'evaluate' ? 'v' : event[0])).join('').replace(/v+/g, 'v');
 
 /** Continues from the files as `--resume` does. */
-async function resume(name: string, session: Session, more: Partial<TrainJob> = {}): Promise<TrainEvent[]> {
+async function resume(name: string, session: Session, more: Partial<Job> = {}): Promise<TrainEvent[]> {
   const checkpoint = await readCheckpoint(paths(name).checkpoint);
   await restore(model, session, checkpoint);
   await rewindMetrics(paths(name).metrics, checkpoint.progress.epoch);
-  return collect({ model, session, batches: fakeBatches(), from: checkpoint.progress, paths: paths(name), ...more });
+  return collect({ model, session, from: checkpoint.progress, paths: paths(name), ...more });
 }
 
 async function uninterrupted(): Promise<{ metrics: unknown[]; tensors: unknown }> {
-  await collect({ model, session: await fresh(), batches: fakeBatches(), from: START, paths: paths('whole') });
+  await collect({ model, session: await fresh(), from: START, paths: paths('whole') });
   return { metrics: (await readMetrics(paths('whole').metrics)).map(untimed), tensors: (await readCheckpoint(paths('whole').checkpoint)).tensors };
 }
 
 describe('a whole run', () => {
   test('takes the steps, evaluates and saves after each epoch', async () => {
     const session = await fresh();
-    const events = await collect({ model, session, batches: fakeBatches(), from: START, paths: paths('a') });
+    const events = await collect({ model, session, from: START, paths: paths('a') });
     expect(kinds(events)).toBe('sssssvedsssssvedsssssved');
     expect(session.runs.map(({ program }) => program).slice(0, 8)).toEqual(['train', 'train', 'train', 'train', 'train', 'evaluate', 'evaluate', 'evaluate-rest']);
     const metrics = await readMetrics(paths('a').metrics);
@@ -63,13 +72,13 @@ describe('a whole run', () => {
 
   test('reads back the loss and the right answers only', async () => {
     const session = await fresh();
-    await collect({ model, session, batches: fakeBatches(), from: START, paths: paths('a') });
+    await collect({ model, session, from: START, paths: paths('a') });
     expect(new Set(session.runs.map(({ wanted }) => wanted.join()))).toEqual(new Set(['loss,correct']));
   });
 
   test('feeds counters and random numbers of the step', async () => {
     const session = await fresh();
-    await collect({ model, session, batches: fakeBatches(), from: START, paths: paths('a') });
+    await collect({ model, session, from: START, paths: paths('a') });
     const trained = session.runs.filter(({ program }) => program === 'train');
     trained.forEach(({ feeds }, step) => {
       expect(feeds.get('7')).toEqual(Float32Array.of(step));
@@ -80,7 +89,7 @@ describe('a whole run', () => {
 
   test('scores the rest of the test split by its own images alone', async () => {
     const session = await fresh();
-    const events = await collect({ model, session, batches: fakeBatches(), from: START, paths: paths('a') });
+    const events = await collect({ model, session, from: START, paths: paths('a') });
     const rest = session.runs.find(({ program }) => program === 'evaluate-rest');
     expect(rest?.feeds.get('labels')).toHaveLength(3);
     expect(rest?.feeds.get('image')).toHaveLength(6);
@@ -90,13 +99,13 @@ describe('a whole run', () => {
   });
 
   test('says how much of the test split is scored', async () => {
-    const events = await collect({ model, session: await fresh(), batches: fakeBatches(), from: START, paths: paths('a') });
+    const events = await collect({ model, session: await fresh(), from: START, paths: paths('a') });
     expect(events.flatMap((event) => (event.event === 'evaluate' && event.epoch === 2 ? [[event.done, event.total]] : []))).toEqual([[0, 11], [4, 11], [8, 11], [11, 11]]);
   });
 
   test('with classes, finds the confusion matrix and the surest mistakes, by their place in the split', async () => {
     const session = await fresh();
-    const events = await collect({ model, session, batches: fakeBatches(), from: START, paths: paths('a'), classes: 3 });
+    const events = await collect({ model, session, from: START, paths: paths('a'), classes: 3 });
     const details = events.find((event) => event.event === 'details');
     const labels = session.runs.filter(({ program }) => program !== 'train').slice(0, 3).flatMap(({ feeds }) => [...(feeds.get('labels') ?? [])]);
     // The session gives class 1 to images of class 2, and class 0 to all others.
@@ -113,24 +122,26 @@ describe('a whole run', () => {
   test('a net without a classifier has no accuracy', async () => {
     const { correct: _c, logits: _l, ...regression } = fakeModel().programs['train'] as NonNullable<(typeof model.programs)[string]>;
     const without = { ...model, programs: { train: regression, evaluate: regression, 'evaluate-rest': { ...regression, batch: 3 } } };
-    const events = await collect({ model: without, session: await fresh(), batches: fakeBatches(), from: START, paths: paths('a') });
+    const events = await collect({ model: without, session: await fresh(), from: START, paths: paths('a') });
     const epoch = events.find((event) => event.event === 'epoch');
     expect([epoch?.train.accuracy, epoch?.test.accuracy]).toEqual([null, null]);
   });
 });
 
 describe('breaks', () => {
-  test.each([1, 3, 5, 6, 11, 15])('an interrupt after step %i continues to the same numbers', async (stopAfter) => {
+  test.each([1, 3, 5, 6, 11, 15])('an interrupt when step %i is counted continues to the same numbers', async (stopAt) => {
     const whole = await uninterrupted();
     const stop = new AbortController();
     const session = await fresh();
     const events: TrainEvent[] = [];
-    for await (const event of train({ model, session, batches: fakeBatches(), from: START, paths: paths('a'), signal: stop.signal })) {
+    for await (const event of trainFed({ model, session, from: START, paths: paths('a'), signal: stop.signal })) {
       events.push(event);
-      if (event.event === 'step' && event.step === stopAfter) stop.abort();
+      if (event.event === 'step' && event.step === stopAt) stop.abort();
     }
-    expect(events.at(-1)).toMatchObject({ event: 'interrupted', progress: { step: stopAfter } });
-    expect(session.runs.filter(({ program }) => program === 'train')).toHaveLength(stopAfter);
+    // The step under way ends first; none is begun after that, and none over an epoch's end.
+    const steps = stopAt % 5 === 0 ? stopAt : stopAt + 1;
+    expect(events.at(-1)).toMatchObject({ event: 'interrupted', progress: { step: steps } });
+    expect(session.runs.filter(({ program }) => program === 'train')).toHaveLength(steps);
     await resume('a', fakeSession());
     expect((await readMetrics(paths('a').metrics)).map(untimed)).toEqual(whole.metrics);
     expect((await readCheckpoint(paths('a').checkpoint)).tensors).toEqual(whole.tensors);
@@ -140,7 +151,7 @@ describe('breaks', () => {
     const whole = await uninterrupted();
     const stop = new AbortController();
     const session = await fresh({ onRun: ({ program }) => { if (program === 'evaluate') stop.abort(); } });
-    const events = await collect({ model, session, batches: fakeBatches(), from: START, paths: paths('a'), signal: stop.signal });
+    const events = await collect({ model, session, from: START, paths: paths('a'), signal: stop.signal });
     expect(kinds(events)).toBe('sssssvi');
     expect(await readMetrics(paths('a').metrics)).toEqual([]);
     const second = fakeSession();
@@ -153,7 +164,7 @@ describe('breaks', () => {
   test.each([2, 5, 7, 9, 13, 14])('a crash at run %i continues to the same numbers', async (crashAt) => {
     const whole = await uninterrupted();
     const crash = await fresh({ onRun: (_, count) => { if (count === 8 + crashAt) throw new Error('power cut'); } });
-    await expect(collect({ model, session: crash, batches: fakeBatches(), from: START, paths: paths('a') })).rejects.toThrow('power cut');
+    await expect(collect({ model, session: crash, from: START, paths: paths('a') })).rejects.toThrow('power cut');
     await resume('a', fakeSession());
     expect((await readMetrics(paths('a').metrics)).map(untimed)).toEqual(whole.metrics);
     expect((await readCheckpoint(paths('a').checkpoint)).tensors).toEqual(whole.tensors);
@@ -162,7 +173,7 @@ describe('breaks', () => {
   test('a metrics line beyond the checkpoint, and a torn one, are dropped', async () => {
     const whole = await uninterrupted();
     const stop = new AbortController();
-    for await (const event of train({ model, session: await fresh(), batches: fakeBatches(), from: START, paths: paths('a'), signal: stop.signal })) {
+    for await (const event of trainFed({ model, session: await fresh(), from: START, paths: paths('a'), signal: stop.signal })) {
       if (event.event === 'step' && event.step === 7) stop.abort();
     }
     const line = await readFile(paths('a').metrics, 'utf8');
@@ -174,12 +185,12 @@ describe('breaks', () => {
 
   test.each([NaN, Infinity, -Infinity])('a loss of %s stops and keeps the last checkpoint', async (loss) => {
     const session = await fresh({ lossAt: (count) => (count === 10 ? loss : undefined) });
-    await expect(collect({ model, session, batches: fakeBatches(), from: START, paths: paths('a') })).rejects.toThrow(`the loss became ${loss} at step 7 (epoch 2)`);
+    await expect(collect({ model, session, from: START, paths: paths('a') })).rejects.toThrow(`the loss became ${loss} at step 7 (epoch 2)`);
     expect((await readCheckpoint(paths('a').checkpoint)).progress).toMatchObject({ epoch: 1, step: 5 });
   });
 
   test('a finished run has nothing left to do', async () => {
-    await collect({ model, session: await fresh(), batches: fakeBatches(), from: START, paths: paths('a') });
+    await collect({ model, session: await fresh(), from: START, paths: paths('a') });
     expect(await resume('a', fakeSession())).toEqual([]);
   });
 });
@@ -191,7 +202,7 @@ test('the loop lets signals through between steps that never wait', async () => 
     timer = setImmediate(count);
   };
   let timer = setImmediate(count);
-  await collect({ model, session: await fresh(), batches: fakeBatches(), from: START, paths: paths('a') });
+  await collect({ model, session: await fresh(), from: START, paths: paths('a') });
   clearImmediate(timer);
   expect(turns).toBeGreaterThanOrEqual(15);
 });
