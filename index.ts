@@ -23,7 +23,7 @@ export { emitWebGpu } from './compiler/5-emit/wgsl/emit.ts';
 export { emitReference } from './compiler/5-emit/reference.ts';
 export type { BufferSpec, DeviceProfile, Model, Program as ModelProgram, Role } from './compiler/5-emit/model.ts';
 
-export { BackendError, type Backend, type Finished, type Run, type Runner, type Session, type Tensor } from './runtime/backend.ts';
+export { BackendError, type Backend, type Clock, type Finished, type Run, type Runner, type Session, type Tensor } from './runtime/backend.ts';
 export { gpujsBackend, type GpuJsMode, type GpuJsOptions } from './runtime/backends/gpujs.ts';
 export { wasmBackend, type WasmOptions } from './runtime/backends/wasm.ts';
 export { findAdapter, type Adapter } from './runtime/backends/adapter.ts';
@@ -36,7 +36,7 @@ export { evalBatches, evaluationBatch, makePlan, predictBatches, trainBatch, typ
 export { openDataset, openImage } from './runtime/data/open.ts';
 export { RunError } from './runtime/errors.ts';
 export { evaluate, type Evaluation } from './runtime/evaluate.ts';
-export { feedsOf, type Clock, type Images } from './runtime/feeds.ts';
+export { feedsOf, type Images } from './runtime/feeds.ts';
 export { initialValues } from './runtime/init.ts';
 export { readMetrics, type EpochMetrics, type Score } from './runtime/metrics.ts';
 export { encodeSafetensors, readSafetensors, type StoredTensor, type TensorFile } from './runtime/safetensors.ts';

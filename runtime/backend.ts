@@ -2,7 +2,6 @@
 
 import type { BufferId, Model } from '../compiler/5-emit/model.ts';
 import type { Selection } from './data/loader.ts';
-import type { Clock } from './feeds.ts';
 
 export type Tensor = Float32Array | Int32Array;
 
@@ -25,6 +24,13 @@ export interface Session {
   read(id: BufferId): Promise<Float32Array>;
   write(id: BufferId, values: Float32Array): Promise<void>;
   dispose(): Promise<void>;
+}
+
+/** The counters that leaves of kind `scalar` read. */
+export interface Clock {
+  readonly step: number;
+  readonly stepsPerEpoch: number;
+  readonly totalSteps: number;
 }
 
 /** A run of a program on images of a data set. */

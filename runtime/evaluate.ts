@@ -1,9 +1,9 @@
 // Scores a split, and with it the confusion matrix.
 
 import type { Model } from '../compiler/5-emit/model.ts';
-import type { Finished, Runner } from './backend.ts';
+import type { Clock, Finished, Runner } from './backend.ts';
 import type { Batches } from './data/batches.ts';
-import { programOf, rowsOf, type Clock } from './feeds.ts';
+import { programOf, rowsOf } from './feeds.ts';
 import { addStep, NO_SUMS, score, type Score, type Sums } from './metrics.ts';
 
 /** The program for full batches, and the one whose batch is what the last batch has left. */

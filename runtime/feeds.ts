@@ -1,7 +1,7 @@
 // What a program is fed: each leaf buffer by its id, from a batch of images and the run's counters.
 
 import type { BufferId, BufferSpec, Model, Program } from '../compiler/5-emit/model.ts';
-import type { Tensor } from './backend.ts';
+import type { Clock, Tensor } from './backend.ts';
 import { hash, toUnit } from './random.ts';
 
 /** What feeding needs of a batch of the data pipeline. */
@@ -10,13 +10,6 @@ export interface Images {
   readonly inputs: ReadonlyMap<string, Float32Array>;
   /** One label for each distinct image. */
   readonly labels: Int32Array;
-}
-
-/** The counters that leaves of kind `scalar` read. */
-export interface Clock {
-  readonly step: number;
-  readonly stepsPerEpoch: number;
-  readonly totalSteps: number;
 }
 
 const elements = (buffer: BufferSpec): number => buffer.shape.reduce((a, b) => a * b, 1);

@@ -1,7 +1,7 @@
 // The learning rate of a step by plain arithmetic, for charts; training computes it in the graph by the same formulas.
 
 import type { ScheduleSettings, TrainSettings } from '../../compiler/5-emit/model.ts';
-import type { Clock } from '../feeds.ts';
+import type { Clock } from '../backend.ts';
 
 const FACTORS: { readonly [K in ScheduleSettings['kind']]: (schedule: Extract<ScheduleSettings, { kind: K }>, clock: Clock) => number } = {
   constant: () => 1,
