@@ -18,13 +18,14 @@ import { bufferOf, imagesOf, neededNodes, programFrame } from '../program.ts';
 import { createCode, define, finish } from './code.ts';
 import type { Code, CodeOptions } from './code.ts';
 import { productOf } from './contraction.ts';
-import { epilogueOf, storeThrough } from './epilogue.ts';
-import type { Epilogue } from './epilogue.ts';
-import { blockingOf, chunksOf, definePack, defineProduct, HEAD, packedBytes, scratchBytes } from './gemm.ts';
-import type { Product, Store } from './gemm.ts';
+import { epilogueOf } from './epilogue.ts';
+import { HEAD } from './gemm.ts';
 import { createMath } from './math.ts';
 import { defineNest } from './nest.ts';
+import { contractionSteps } from './steps.ts';
+import type { ContractionPart, Step, Workshop } from './steps.ts';
 import { defineBarrier } from './threads.ts';
+import { winogradOf } from './winograd.ts';
 
 /**
  * The program of a graph that is bound to a batch and has no structure nodes. `batch` is how many distinct images a run takes.
@@ -35,7 +36,7 @@ export function emitWasm(graph: Graph, options: CodeOptions, batch = imagesOf(gr
   for (const node of nodes) if (node.type.dtype === 'f16') throw new Error(`%${node.id}: the wasm backend computes in f32, not f16`);
   const needed = { ...graph, nodes };
   const emitter = createEmitter(options);
-  const parts = lowered(needed).flatMap((part) => ('product' in part ? emitter.product(part) : [emitter.kernel(part)]));
+  const parts = lowered(needed).flatMap((part) => ('product' in part ? emitter.contraction(part) : [emitter.kernel(part)]));
   const copies = copiesOf(graph, nodes).map(emitter.kernel);
   const steps = [...parts, ...copies];
   const leaves = nodes.filter((node) => isLeaf(node.kind)).map(bufferOf);
@@ -53,23 +54,15 @@ export function emitWasm(graph: Graph, options: CodeOptions, batch = imagesOf(gr
 }
 
 /** Constants are numbers in the kernels that read them: a buffer is made only where one is wanted as it is. */
-const isUsed = (graph: Graph, steps: readonly Emitted[]) => {
+const isUsed = (graph: Graph, steps: readonly Step[]) => {
   const named = new Set([...resultsOf(graph), ...steps.flatMap((step) => step.reads)]);
   return ({ id, role }: BufferSpec): boolean => role.kind !== 'constant' || named.has(id);
 };
 
 // What there is to emit.
 
-interface ProductPart {
-  readonly product: Product;
-  readonly output: Buffer;
-  readonly left: ValueId;
-  readonly right: ValueId;
-  readonly epilogue?: Epilogue;
-}
-
 /** The kernels of a graph, those of a large contraction replaced by one product. Of fused kernels, what follows a product is computed on its sums. */
-function lowered(graph: Graph): (Kernel | ProductPart)[] {
+function lowered(graph: Graph): (Kernel | ContractionPart)[] {
   if (graph.nodes.some((node) => node.tags.kernel !== undefined)) return lowerFused(graph).flatMap((kernel) => separateWith(kernel, productFor));
   const byId = nodesById(graph);
   const results = resultsOf(graph);
@@ -81,13 +74,16 @@ function lowered(graph: Graph): (Kernel | ProductPart)[] {
     const isAlias = ['reshape', 'identity', 'stop_gradient'].includes(kind) && !results.has(id);
     return isAlias ? buffer(inputs[0] ?? '') : kind === 'constant' ? undefined : id;
   };
-  const products = new Map<ValueId, ProductPart>();
+  const products = new Map<ValueId, ContractionPart>();
   for (const each of graph.nodes) {
-    const product = productOf(each, each.inputs.map(shapeOf));
+    const shapes = each.inputs.map(shapeOf);
+    const product = productOf(each, shapes);
     const [left, right] = product ? each.inputs.map(buffer) : [];
-    if (product && left !== undefined && right !== undefined) products.set(each.id, { product, output: { id: each.id, dtype: 'f32', shape: shapeOf(each.id) }, left, right });
+    if (product && left !== undefined && right !== undefined) {
+      products.set(each.id, { product, winograd: winogradOf(each, shapes), output: { id: each.id, dtype: 'f32', shape: shapeOf(each.id) }, left, right });
+    }
   }
-  return lower(graph).flatMap((kernel): (Kernel | ProductPart)[] => {
+  return lower(graph).flatMap((kernel): (Kernel | ContractionPart)[] => {
     const product = kernel.from.length === 1 ? products.get(kernel.from[0] ?? '') : undefined;
     if (!product) return [kernel];
     return kernel.output.id === product.output.id ? [product] : []; // a stage of what the product does at once
@@ -95,11 +91,11 @@ function lowered(graph: Graph): (Kernel | ProductPart)[] {
 }
 
 /** A contraction as a product with an epilogue, where there are both. */
-function productFor({ node, operands, shapes, output, indices, acc, body, params }: Contraction): ProductPart | undefined {
+function productFor({ node, operands, shapes, output, indices, acc, body, params }: Contraction): ContractionPart | undefined {
   const product = productOf(node, shapes);
   const [left, right] = operands;
   if (!product || !left || !right) return undefined;
-  const part = { product, output, left: left.id, right: right.id };
+  const part = { product, winograd: winogradOf(node, shapes), output, left: left.id, right: right.id };
   if (body.kind === 'local') return part;
   const epilogue = epilogueOf({ indices, acc, body, params }, output, product);
   return epilogue && { ...part, epilogue };
@@ -128,64 +124,48 @@ function copiesOf(graph: Graph, nodes: readonly Node[]): Kernel[] {
 
 // The module.
 
-interface Emitted {
-  readonly kernel: string;
-  readonly reads: readonly ValueId[];
-  /** Arguments after the addresses. */
-  readonly numbers?: readonly number[];
-  readonly output: Buffer;
-  readonly scratch: number;
-}
-
 /** A module under construction. Kernels of equal form are one function; buffers are its parameters. */
 function createEmitter(options: CodeOptions) {
   const code = createCode(options);
   const math = createMath(code);
   const functions = new Map<string, string>();
-  /** The function for a key, defined when the key is new. */
-  const once = (kind: string, key: string, make: (name: string) => void): string => {
-    const found = functions.get(`${kind} ${key}`);
-    if (found !== undefined) return found;
-    const name = `${kind}_${functions.size}`;
-    functions.set(`${kind} ${key}`, name);
-    make(name);
-    return name;
-  };
-  /** The same text for expressions that differ in the names of buffers alone. */
-  const keyOf = (params: readonly Buffer[], ...form: readonly unknown[]): string => {
-    const place = new Map(params.map((param, i) => [param.id, i]));
-    return JSON.stringify([...form, params.map((param) => param.dtype)], (name, value: unknown) => (name === 'buffer' ? place.get(value as ValueId) : numberKey(value)));
+  const workshop: Workshop = {
+    code,
+    math,
+    kernel(kind, params, form, make) {
+      const key = `${kind} ${keyOf(params, form)}`;
+      const found = functions.get(key);
+      if (found !== undefined) return found;
+      const name = `${kind}_${functions.size}`;
+      functions.set(key, name);
+      make(name);
+      return name;
+    },
   };
   return {
-    kernel(kernel: Kernel): Emitted {
-      const name = once(kernel.name.replace(/_[^_]*$/, ''), keyOf(kernel.params, kernel.indices, kernel.body), (fresh) => defineNest(code, math, fresh, kernel));
+    kernel(kernel: Kernel): Step {
+      const name = workshop.kernel(kernel.name.replace(/_[^_]*$/, ''), kernel.params, [kernel.indices, kernel.body], (fresh) => defineNest(code, math, fresh, kernel));
       return { kernel: name, reads: kernel.params.map((param) => param.id), output: kernel.output, scratch: 0 };
     },
-    product({ product, output, left, right, epilogue }: ProductPart): Emitted[] {
-      const blocking = blockingOf(product);
-      const packed: Buffer = { id: `${output.id}.packed`, dtype: 'f32', shape: [packedBytes(product, blocking) / 4] };
-      const { groups, columns, depth, right: operand } = product;
-      const params = epilogue?.params ?? [];
-      const store: Store = epilogue ? storeThrough(epilogue, product, math) : (_, sum) => sum;
-      const pack = once('pack', JSON.stringify([groups, columns, depth, operand, blocking.tileColumns, blocking.chunk]), (name) => definePack(code, name, product, blocking));
-      const multiply = once('product', keyOf(params, product, epilogue?.indices, epilogue?.body), (name) => defineProduct(code, name, product, blocking, store, params.length));
-      return chunksOf(product, blocking).flatMap((start): Emitted[] => [
-        { kernel: pack, reads: [right], numbers: [start], output: packed, scratch: 0 },
-        { kernel: multiply, reads: [left, packed.id, ...params.map((param) => param.id)], numbers: [start], output, scratch: scratchBytes(blocking) },
-      ]);
-    },
-    finish(steps: readonly Emitted[]): Uint8Array {
+    contraction: (part: ContractionPart): Step[] => contractionSteps(workshop, part),
+    finish(steps: readonly Step[]): Uint8Array {
       defineRun(code, steps);
       return finish(code);
     },
   };
 }
 
+/** The same text for forms that differ in the names of buffers alone. */
+function keyOf(params: readonly Buffer[], form: readonly unknown[]): string {
+  const place = new Map(params.map((param, i) => [param.id, i]));
+  return JSON.stringify([...form, params.map((param) => param.dtype)], (name, value: unknown) => (name === 'buffer' ? place.get(value as ValueId) : numberKey(value)));
+}
+
 /** JSON has no infinities and no NaN. */
 const numberKey = (value: unknown): unknown => (typeof value === 'number' && !Number.isFinite(value) ? String(value) : value);
 
 /** Imports, and `run`(thread, threads): every step in turn, and a barrier after each. */
-function defineRun(code: Code, steps: readonly Emitted[]): void {
+function defineRun(code: Code, steps: readonly Step[]): void {
   const { m } = code;
   const importAddress = (module: string, name: string): void => m.addGlobalImport(module === 'arena' ? name : `${module}.${name}`, module, name, binaryen.i32);
   for (const name of ['control', 'zeros', 'scratch', 'stride']) importAddress('arena', name);

@@ -5,6 +5,8 @@ import { define } from './code.ts';
 import type { Code, Fn, Local, Ref } from './code.ts';
 import { pack } from './operand.ts';
 import type { Operand } from './operand.ts';
+import { createSums, multiplyAdd, TILE } from './tile.ts';
+import type { Tile } from './tile.ts';
 
 /** out[g, m, n] = sum over depth of left[g, m, depth] * right[g, depth, n]. Strides in elements. */
 export interface Product {
@@ -19,7 +21,7 @@ export interface Product {
 }
 
 export interface Blocking {
-  /** The register tile: rows, and columns as a multiple of 4. Eight accumulators of four lanes hide the latency of the multiply-add. */
+  /** The register tile: rows, and columns as a multiple of 4. */
   readonly tileRows: number;
   readonly tileColumns: number;
   /** How much of the depth, the rows and the columns one block takes. */
@@ -36,8 +38,7 @@ const share = (total: number, most: number, step: number): number => Math.min(ce
 
 /** Blocks for a first cache of 32 KiB and a second of 512 KiB; where there are few, a number of them that 2, 4 and 8 threads share evenly. */
 export function blockingOf(product: Product): Blocking {
-  const tileRows = product.columns <= 8 ? 4 : 2;
-  const tileColumns = product.columns <= 8 ? 8 : 16;
+  const { rows: tileRows, columns: tileColumns } = product.columns <= 8 ? { rows: 4, columns: 8 } : TILE;
   const depth = share(product.depth, 256, 4);
   const columns = share(product.columns, 512, tileColumns);
   const blocks = Math.ceil(product.rows / 128);
@@ -180,7 +181,7 @@ export function defineProduct(code: Code, name: string, product: Product, blocki
   });
 }
 
-interface Tile {
+interface Place {
   readonly scratch: Local;
   /** The tile's first row, counted in the block. */
   readonly rowInBlock: Local;
@@ -199,11 +200,11 @@ interface Tile {
 }
 
 /** One register tile over one depth block: sums begin at zero, or at what the blocks before have stored. */
-function microKernel(fn: Fn, product: Product, blocking: Blocking, tile: Tile): Ref[] {
+function microKernel(fn: Fn, product: Product, blocking: Blocking, tile: Place): Ref[] {
   const { m, c } = fn.code;
   const { tileRows, tileColumns } = blocking;
-  const vectors = tileColumns / 4;
-  const sums = Array.from({ length: tileRows }, () => Array.from({ length: vectors }, () => fn.v128()));
+  const shape: Tile = { rows: tileRows, columns: tileColumns, rowBytes: 4, stepBytes: tileRows * 4 };
+  const sums = createSums(fn, shape);
   const each = (visit: (sum: Local, r: number, v: number) => Ref): Ref[] => sums.flatMap((line, r) => line.map((sum, v) => visit(sum, r, v)));
   const [a, b, end] = [fn.i32(), fn.i32(), fn.i32()];
   const lineBytes = product.outStride * 4;
@@ -234,18 +235,6 @@ function microKernel(fn: Fn, product: Product, blocking: Blocking, tile: Tile): 
       ),
     );
 
-  const bVectors = Array.from({ length: vectors }, () => fn.v128());
-  const splat = fn.v128();
-  const label = fn.label();
-  const step = fn.block([
-    ...bVectors.map((vector, v) => vector.set(m.v128.load(v * 16, 4, b.get()))),
-    ...sums.flatMap((line, r) => [
-      splat.set(m.v128.load32_splat(r * 4, 4, a.get())),
-      ...line.map((sum, v) => sum.set(fn.code.madd(splat.get(), (bVectors[v] as Local).get(), sum.get()))),
-    ]),
-    b.set(m.i32.add(b.get(), c(tileColumns * 4))),
-    m.br(label, m.i32.lt_u(a.tee(m.i32.add(a.get(), c(tileRows * 4))), end.get())),
-  ]);
   return [
     a.set(m.i32.add(tile.scratch.get(), m.i32.mul(m.i32.div_u(tile.rowInBlock.get(), c(tileRows)), c(panelBytes(blocking))))),
     b.set(tile.panel.get()),
@@ -255,7 +244,7 @@ function microKernel(fn: Fn, product: Product, blocking: Blocking, tile: Tile): 
       fn.block(each((sum) => sum.set(fn.code.v(0)))),
       m.if(whole(), fn.block(each(read)), fn.block(each((sum, r, v) => m.if(exists(r, v), read(sum, r, v), sum.set(fn.code.v(0)))))),
     ),
-    m.loop(label, step),
+    multiplyAdd(fn, sums, shape, { a, b, end }),
     m.if(isLast(), fn.block(each((sum, r, v) => m.if(exists(r, v), finished(sum, r, v))))),
     m.if(whole(), fn.block(each(write)), fn.block(each(writePart))),
   ];
