@@ -96,6 +96,24 @@ describe('what follows a product is computed on its sums', () => {
     expect(error).toBeLessThan(1e-6);
   });
 
+  test.each([20, 33])('over %d channels, transformed', async (channels) => {
+    const { error, kernels } = await check((b, leaf) => {
+      const conv = b.add('conv2d', [leaf('x', 4, 9, 8, 24), leaf('f', 3, 3, 24, channels)], WINDOW);
+      return [b.add('elu', [b.add('add', [b.add('add', [conv, leaf('bias', channels)], {}), leaf('y', 4, 9, 8, channels)], {})], { alpha: 1 })];
+    });
+    expect(kernels).toEqual(['winograd_filter', 'winograd']);
+    expect(error).toBeLessThan(5e-6);
+  });
+
+  test.each([20, 33])('of a filter of %d channels, transformed', async (channels) => {
+    const { error, kernels } = await check((b, leaf) => {
+      const gradient = b.add('conv2d_filter_grad', [leaf('x', 4, 9, 8, 24), leaf('dy', 4, 9, 8, channels)], { ...WINDOW, k: 3 });
+      return [b.add('add', [b.add('tanh', [gradient], {}), leaf('w', 3, 3, 24, channels)], {})];
+    });
+    expect(kernels).toEqual(['winograd_tiles', 'winograd_tiles', 'winograd_product', 'winograd_sums']);
+    expect(error).toBeLessThan(5e-6);
+  });
+
   test('several values, a pool and a part of the batch', async () => {
     const { error } = await check((b, leaf) => {
       const conv = b.add('conv2d', [leaf('x', 4, 4, 4, 6), leaf('f', 3, 3, 6, 8)], WINDOW);

@@ -76,7 +76,7 @@ export async function errorsOf(cases: readonly Case[], options: { readonly threa
   return wanted.map((id) => {
     const [a, b] = [actual.get(id), expected.get(id)];
     if (!a || !b || a.length !== b.length) return NaN;
-    const size = Math.max(1e-3, ...b.map(Math.abs));
+    const size = Array.from(b).reduce((most, value) => Math.max(most, Math.abs(value)), 1e-3);
     return a.reduce((most, value, i) => Math.max(most, Math.abs(value - (b[i] as number)) / size), 0);
   });
 }
