@@ -62,6 +62,7 @@ export const TAG_FIELDS: { readonly [N in keyof Tags]-?: Field } = {
   stream: string,
   step: int,
   stage: int,
+  net: string,
   name: string,
   phase: oneOf('backward', 'update'),
   kernel: int,

@@ -15,6 +15,8 @@ export interface Tags {
   readonly step?: number;
   /** The stage of a twin block, from 0. */
   readonly stage?: number;
+  /** The use of another net as a function, by the prefix of its weights' names: `Block.1`. */
+  readonly net?: string;
   /** Absent means forward. */
   readonly phase?: 'backward' | 'update';
   /** The kernel that computes it, set by `fuse`; kernels run in the order of their numbers. */

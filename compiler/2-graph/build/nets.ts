@@ -5,6 +5,7 @@ import type { Loc } from '../../diagnostics.ts';
 import type { ValueId } from '../graph.ts';
 import { sameShape, showShape } from '../types.ts';
 import { bind, value as anyValue } from './arguments.ts';
+import { tagged } from './blocks.ts';
 import { checkCell } from './cells.ts';
 import type { Context, Language, Library, Piped } from './context.ts';
 import { fail, spend, toTensor } from './context.ts';
@@ -135,7 +136,8 @@ function useNet(c: Context, expr: Call, piped: Piped | undefined, net: Net, libr
     return fail(c, 'ZZ2006', expr.loc, message, { related: [{ message: 'the input', loc: misfit.loc }] });
   }
   const args = new Map(Object.entries(bound.args).map(([name, id]) => [name, tensor(id)]));
-  const inner: Context = { ...c, scope: createScope(), library, namer: c.namer.use(net.name.name), nets: [...c.nets, key], inCell: false };
+  const namer = c.namer.use(net.name.name);
+  const inner: Context = { ...tagged(c, { net: namer.prefix }), scope: createScope(), library, namer, nets: [...c.nets, key], inCell: false };
   const [output] = buildItems(inner, net, args).outputs;
   return output?.value ?? fail(c, 'ZZ2015', expr.callee.loc, `'${net.name.name}' gives no output`, { related: [{ message: 'the net', loc: net.name.loc }] });
 }
