@@ -3,11 +3,12 @@
 import { extname } from 'node:path';
 import { Option } from 'commander';
 import { concreteShape } from '../compiler/2-graph/types.ts';
-import { readCheckpoint } from '../runtime/checkpoint.ts';
+import { readCheckpoint } from '../runtime/checkpoint-file.ts';
 import { RunError } from '../runtime/errors.ts';
 import { writeWhole } from '../runtime/files.ts';
 import { openRun } from '../runtime/run-dir.ts';
-import { readSafetensors, type StoredTensor } from '../runtime/safetensors.ts';
+import type { StoredTensor } from '../runtime/safetensors.ts';
+import { readSafetensors } from '../runtime/tensor-file.ts';
 import type { AddCommand } from './command.ts';
 import { TARGETS, type CompileRequest, type CompileTarget } from './compile/targets.ts';
 import { at, didYouMean, EXIT, say, UsageError, type Io } from './io.ts';

@@ -1,7 +1,7 @@
 // zz eval: scores a trained run on the test split, with the confusion matrix.
 
 import { evaluating, type Evaluation } from '../runtime/evaluate.ts';
-import { readCheckpoint } from '../runtime/checkpoint.ts';
+import { readCheckpoint } from '../runtime/checkpoint-file.ts';
 import { openRun } from '../runtime/run-dir.ts';
 import { showConfusion } from './confusion.ts';
 import { netOfRun } from './load.ts';

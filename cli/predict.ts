@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Model } from '../compiler/5-emit/model.ts';
 import type { Session } from '../runtime/backend.ts';
-import { readCheckpoint } from '../runtime/checkpoint.ts';
+import { readCheckpoint } from '../runtime/checkpoint-file.ts';
 import type { Batch } from '../runtime/data/loader.ts';
 import { EVALUATE, softmax } from '../runtime/evaluate.ts';
 import { feedsOf, programOf } from '../runtime/feeds.ts';

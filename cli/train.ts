@@ -2,7 +2,8 @@
 
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { readCheckpoint, START, type Progress } from '../runtime/checkpoint.ts';
+import { START, type Progress } from '../runtime/checkpoint.ts';
+import { readCheckpoint } from '../runtime/checkpoint-file.ts';
 import { RunError } from '../runtime/errors.ts';
 import { isSystemError } from '../runtime/files.ts';
 import { readMetrics, rewindMetrics, type EpochMetrics } from '../runtime/metrics.ts';

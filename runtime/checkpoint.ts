@@ -1,12 +1,13 @@
-// A run's state in one safetensors file: weights, optimiser states, and how far the run has come.
+// A run's state as the bytes of one safetensors file: weights, optimiser states, how far the run has come, and what normalising takes from the training images.
 
 import type { BufferId, BufferSpec, Model } from '../compiler/5-emit/model.ts';
 import type { Session } from './backend.ts';
 import { isKept } from './backends/buffers.ts';
+import type { ChannelStatistics, Companions, InputStatistics } from './data/normalize.ts';
 import { RunError } from './errors.ts';
-import { writeWhole } from './files.ts';
-import { NO_SUMS, type Sums } from './metrics.ts';
-import { encodeSafetensors, readSafetensors, type StoredTensor } from './safetensors.ts';
+import { NO_SUMS, type Sums } from './score.ts';
+import { decodeSafetensors, encodeSafetensors, type StoredTensor, type TensorFile } from './safetensors.ts';
+import { checkSeal, sealed } from './seal.ts';
 
 /** How far a run has come. Batches, views and dropout follow from the seed and the step, so nothing else is random state. */
 export interface Progress {
@@ -24,9 +25,15 @@ export interface Checkpoint {
   readonly net: string;
   readonly progress: Progress;
   readonly tensors: ReadonlyMap<BufferId, StoredTensor>;
+  readonly statistics: InputStatistics;
 }
 
-const FORMAT = 'zigzag-checkpoint-1';
+/** The version of what is written here; what a later one wrote is refused. */
+const VERSION = 2;
+const FORMAT = /^zigzag-checkpoint-(\d{1,9})$/;
+
+/** Tensors of the statistics: no buffer has a slash in its name. */
+const [MEAN, STD] = ['normalize/mean', 'normalize/std'];
 
 /** Weights and states of a model, each once. */
 export function persistent(model: Model): BufferSpec[] {
@@ -39,24 +46,67 @@ export function persistent(model: Model): BufferSpec[] {
   return [...byId.values()];
 }
 
-/** Replaces the file at `path`; a crash on the way leaves the old one. */
-export async function writeCheckpoint(path: string, { net, progress, tensors }: Checkpoint): Promise<void> {
-  await writeWhole(path, encodeSafetensors({ tensors, metadata: { format: FORMAT, net, progress: JSON.stringify(progress) } }));
+/** The checkpoint's file. */
+export function encodeCheckpoint({ net, progress, tensors, statistics: { channels, companions } }: Checkpoint): Uint8Array {
+  const metadata = {
+    format: `zigzag-checkpoint-${VERSION}`,
+    net,
+    progress: JSON.stringify(progress),
+    ...(channels && { channels: JSON.stringify(channels) }),
+    ...(companions && { companions: String(companions.count) }),
+  };
+  const all = new Map(tensors);
+  for (const [name, data] of [[MEAN, companions?.mean], [STD, companions?.std]] as const) if (data) all.set(name, { shape: [data.length], data });
+  return encodeSafetensors(sealed({ tensors: all, metadata }));
 }
 
-/** Throws RunError where the file is damaged or is no checkpoint. */
-export async function readCheckpoint(path: string): Promise<Checkpoint> {
-  const { tensors, metadata } = await readSafetensors(path);
-  const progress = metadata['format'] === FORMAT ? parseProgress(metadata['progress']) : undefined;
-  if (!progress) throw new RunError(`${path} is not a checkpoint of zz train`, 'Name the run directory that zz train wrote.');
-  return { net: metadata['net'] ?? '', progress, tensors };
+/** Reads the bytes of a checkpoint; `name` says in errors what was read. Throws RunError where they are damaged, of a later version, or no checkpoint. */
+export const decodeCheckpoint = (name: string, bytes: Uint8Array): Checkpoint => asCheckpoint(name, decodeSafetensors(name, bytes));
+
+/** Whether a file of tensors was written as a checkpoint. */
+export const isCheckpoint = ({ metadata }: TensorFile): boolean => FORMAT.test(metadata['format'] ?? '');
+
+/** What a file of tensors says as a checkpoint. Throws RunError as `decodeCheckpoint` does. */
+export function asCheckpoint(name: string, file: TensorFile): Checkpoint {
+  const { tensors, metadata } = file;
+  const version = Number(FORMAT.exec(metadata['format'] ?? '')?.[1] ?? NaN);
+  if (version > VERSION) throw new RunError(`${name} was written by a later version of zz, in format ${version}; this one reads ${VERSION}`, 'Update zz, or train again.');
+  if (version !== VERSION) throw new RunError(`${name} is not a checkpoint of zz train`, 'Name the run directory that zz train wrote.');
+  checkSeal(name, file);
+  const progress = parseProgress(metadata['progress']);
+  const statistics = parseStatistics(file);
+  if (!progress || !statistics) throw new RunError(`${name} is not a whole checkpoint`, 'Train again.');
+  return { net: metadata['net'] ?? '', progress, statistics, tensors: new Map([...tensors].filter(([id]) => id !== MEAN && id !== STD)) };
 }
+
+function parseStatistics({ tensors, metadata }: TensorFile): InputStatistics | undefined {
+  const channels = metadata['channels'] === undefined ? undefined : parseChannels(metadata['channels']);
+  const companions = metadata['companions'] === undefined ? undefined : companionsIn(tensors, Number(metadata['companions']));
+  if (channels === null || companions === null) return undefined;
+  return { ...(channels && { channels }), ...(companions && { companions }) };
+}
+
+function parseChannels(text: string): ChannelStatistics | null {
+  const isNumbers = (value: unknown): boolean => Array.isArray(value) && value.every(Number.isFinite);
+  try {
+    const { mean, std } = JSON.parse(text) as ChannelStatistics;
+    return isNumbers(mean) && isNumbers(std) && mean.length === std.length ? { mean, std } : null;
+  } catch {
+    return null;
+  }
+}
+
+function companionsIn(tensors: TensorFile['tensors'], count: number): Companions | null {
+  const [mean, std] = [tensors.get(MEAN)?.data, tensors.get(STD)?.data];
+  return mean && mean.length === std?.length && isNatural(count) ? { count, mean, std } : null;
+}
+
+const isNatural = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
 
 function parseProgress(text: string | undefined): Progress | undefined {
-  const natural = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
   try {
     const { epoch, step, sums } = JSON.parse(text ?? '') as Progress;
-    const sound = natural(epoch) && natural(step) && natural(sums.steps) && natural(sums.rows) && [sums.loss, sums.correct, sums.seconds].every(Number.isFinite);
+    const sound = isNatural(epoch) && isNatural(step) && isNatural(sums.steps) && isNatural(sums.rows) && [sums.loss, sums.correct, sums.seconds].every(Number.isFinite);
     return sound ? { epoch, step, sums } : undefined;
   } catch {
     return undefined;
@@ -64,15 +114,20 @@ function parseProgress(text: string | undefined): Progress | undefined {
 }
 
 /** What the session holds now. */
-export async function capture(model: Model, session: Session, progress: Progress): Promise<Checkpoint> {
+export async function capture(model: Model, session: Session, progress: Progress, statistics: InputStatistics = {}): Promise<Checkpoint> {
   const tensors = new Map<BufferId, StoredTensor>();
   for (const { id, shape } of persistent(model)) tensors.set(id, { shape, data: await session.read(id) });
-  return { net: model.net, progress, tensors };
+  return { net: model.net, progress, tensors, statistics };
 }
 
-/** Puts the model's weights and states on the device. Throws RunError where the checkpoint lacks one, or has it in another shape. */
-export async function restore(model: Model, session: Session, { tensors }: Checkpoint): Promise<void> {
-  const buffers = persistent(model);
+/** Puts the model's weights and states on the device. Throws RunError where the checkpoint is of another net, lacks one, or has it in another shape. */
+export async function restore(model: Model, session: Session, { net, tensors }: Pick<Checkpoint, 'net' | 'tensors'>): Promise<void> {
+  if (net !== model.net) throw new RunError(`the checkpoint is of the net ${JSON.stringify(net)}, not of ${model.net}`, 'Use the file it was trained with, or train again.');
+  await load(persistent(model), session, tensors);
+}
+
+/** Writes tensors into the buffers. Throws RunError, before anything is written, where one is missing or of another shape. */
+export async function load(buffers: readonly BufferSpec[], session: Session, tensors: ReadonlyMap<BufferId, StoredTensor>): Promise<void> {
   const advice = 'The checkpoint belongs to another net or width; train again, or use the file it was trained with.';
   for (const { id, shape } of buffers) {
     const stored = tensors.get(id);

@@ -4,7 +4,7 @@ import type { Model } from '../compiler/5-emit/model.ts';
 import type { Clock, Finished, Runner } from './backend.ts';
 import type { Batches } from './data/batches.ts';
 import { programOf, rowsOf } from './feeds.ts';
-import { addStep, NO_SUMS, score, type Score, type Sums } from './metrics.ts';
+import { addStep, NO_SUMS, score, type Score, type Sums } from './score.ts';
 
 /** The program for full batches, and the one whose batch is what the last batch has left. */
 export const EVALUATE = 'evaluate';

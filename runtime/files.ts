@@ -1,8 +1,9 @@
 // Files that are whole or absent: written under a temporary name, flushed to the disk, then renamed.
 
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { mkdir, open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { RunError } from './errors.ts';
 
 /** Replaces `path` at once: a reader, or a restart after a crash, sees the old contents or the new. Keeps the file's mode. */
 export async function writeWhole(path: string, contents: string | Uint8Array, mode = 0o666): Promise<void> {
@@ -21,6 +22,29 @@ export async function writeWhole(path: string, contents: string | Uint8Array, mo
     throw error;
   }
 }
+
+/** Characters that configurations, sources and metrics stay far below; of more, a string is not even made. */
+const MAX_TEXT = 64 * 2 ** 20;
+
+/**
+ * Opens a regular file of at most `limit` bytes to be read by `use`. Throws RunError on a larger one, and on pipes and devices, which may never end;
+ * system errors pass through.
+ */
+export async function withFile<T>(path: string, limit: number, use: (file: FileHandle, size: number) => Promise<T>): Promise<T> {
+  const found = await stat(path);
+  if (!found.isFile() && !found.isDirectory()) throw new RunError(`${path} is not a regular file`, 'Name a file on the disk.');
+  const file = await open(path, 'r');
+  try {
+    const { size } = await file.stat();
+    if (size > limit) throw new RunError(`${path} has ${size.toLocaleString('en')} bytes; at most ${limit.toLocaleString('en')} are read`, 'Name a file that zz or one of its exports wrote.');
+    return await use(file, size);
+  } finally {
+    await file.close();
+  }
+}
+
+/** A text file's contents. Throws as `withFile` does, where it has more than 64 MiB. */
+export const readText = (path: string): Promise<string> => withFile(path, MAX_TEXT, (file) => file.readFile('utf8'));
 
 /** Makes a folder that nobody has: `base-1`, `base-2`, … Two processes never get the same one. */
 export async function makeNumbered(base: string): Promise<string> {

@@ -1,13 +1,8 @@
 // metrics.jsonl: one line for every finished epoch.
 
-import { appendFile, readFile } from 'node:fs/promises';
-import { writeWhole, isSystemError } from './files.ts';
-
-/** Means over a split. `accuracy` is null for a net without a classifier. */
-export interface Score {
-  readonly loss: number;
-  readonly accuracy: number | null;
-}
+import { appendFile } from 'node:fs/promises';
+import { isSystemError, readText, writeWhole } from './files.ts';
+import type { Score } from './score.ts';
 
 export interface EpochMetrics {
   /** From 1. */
@@ -23,7 +18,7 @@ export interface EpochMetrics {
 
 /** The finished epochs. A torn or foreign line, and what follows it, is left out: a kill may leave one at the end. */
 export async function readMetrics(path: string): Promise<EpochMetrics[]> {
-  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+  const text = await readText(path).catch((error: unknown) => {
     if (isSystemError(error, 'ENOENT')) return '';
     throw error;
   });
@@ -38,10 +33,24 @@ export async function readMetrics(path: string): Promise<EpochMetrics[]> {
 
 function parseLine(line: string): EpochMetrics | undefined {
   try {
-    return JSON.parse(line) as EpochMetrics;
+    const json: unknown = JSON.parse(line);
+    return isEpoch(json) ? json : undefined;
   } catch {
     return undefined;
   }
+}
+
+function isEpoch(value: unknown): value is EpochMetrics {
+  if (typeof value !== 'object' || value === null) return false;
+  const { epoch, step, train, test, seconds, imagesPerSecond } = value as Record<string, unknown>;
+  return [epoch, step, seconds, imagesPerSecond].every((each) => typeof each === 'number') && isScore(train) && isScore(test);
+}
+
+/** JSON has null for a loss that is no finite number. */
+function isScore(value: unknown): value is Score {
+  if (typeof value !== 'object' || value === null) return false;
+  const { loss, accuracy } = value as Record<string, unknown>;
+  return [loss, accuracy].every((each) => typeof each === 'number' || each === null);
 }
 
 /** One write of one line. */
@@ -53,29 +62,3 @@ export async function rewindMetrics(path: string, epochs: number): Promise<Epoch
   await writeWhole(path, kept.map((metrics) => `${JSON.stringify(metrics)}\n`).join(''));
   return kept;
 }
-
-/** Running sums of an epoch; in a checkpoint they let a restart continue in the middle of it. */
-export interface Sums {
-  readonly steps: number;
-  /** Rows scored: images, or readings where each image enters several times. */
-  readonly rows: number;
-  readonly loss: number;
-  readonly correct: number;
-  readonly seconds: number;
-}
-
-export const NO_SUMS: Sums = { steps: 0, rows: 0, loss: 0, correct: 0, seconds: 0 };
-
-/** Adds one step: the mean loss of its `rows`, and how many of them were right. */
-export const addStep = (sums: Sums, step: { readonly rows: number; readonly loss: number; readonly correct: number; readonly seconds: number }): Sums => ({
-  steps: sums.steps + 1,
-  rows: sums.rows + step.rows,
-  loss: sums.loss + step.loss * step.rows,
-  correct: sums.correct + step.correct,
-  seconds: sums.seconds + step.seconds,
-});
-
-export const score = (sums: Sums, classifies: boolean): Score => ({
-  loss: sums.loss / Math.max(sums.rows, 1),
-  accuracy: classifies ? sums.correct / Math.max(sums.rows, 1) : null,
-});

@@ -1,30 +1,12 @@
 // A run directory: config.json, model.zz, metrics.jsonl and checkpoint.safetensors hold all that evaluating, predicting and resuming need; report.html shows it.
 
-import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import type { TrainSettings } from '../compiler/5-emit/model.ts';
 import { RunError } from './errors.ts';
-import { isSystemError, makeNumbered, writeWhole } from './files.ts';
+import { isSystemError, makeNumbered, readText, writeWhole } from './files.ts';
+import { parseConfig, type RunConfig } from './run-config.ts';
 
-export interface RunConfig {
-  readonly format: 1;
-  /** Versions that wrote it, and when. */
-  readonly zigzag: string;
-  readonly node: string;
-  readonly created: string;
-  /** The .zz file as the user named it; its text is model.zz. */
-  readonly file: string;
-  readonly net: string;
-  /** Every setting, with flags and defaults applied. */
-  readonly settings: TrainSettings;
-  readonly width: number;
-  /** Train on so many images; null is all. */
-  readonly limit: number | null;
-  readonly backend: string;
-  readonly classes: readonly string[];
-  /** Files that the model imports, by the path that the import resolves to. */
-  readonly imports: readonly { readonly file: string; readonly text: string }[];
-}
+export type { RunConfig } from './run-config.ts';
 
 export interface RunPaths {
   readonly config: string;
@@ -81,11 +63,11 @@ export const writeConfig = (paths: Pick<RunPaths, 'config'>, config: RunConfig):
 export async function openRun(dir: string): Promise<Run> {
   const paths = pathsOf(dir);
   const text = async (path: string): Promise<string> =>
-    readFile(path, 'utf8').catch((error: unknown) => {
+    readText(path).catch((error: unknown) => {
       if (isSystemError(error, 'ENOENT') || isSystemError(error, 'ENOTDIR')) throw new RunError(`${dir} is not a run directory: there is no ${basename(path)}`, 'Name a folder that zz train wrote.');
       throw error;
     });
-  return { dir, paths, config: parseConfig(paths.config, await text(paths.config)), source: await text(paths.model) };
+  return { dir, paths, config: await parseConfig(paths.config, await text(paths.config)), source: await text(paths.model) };
 }
 
 /** The run of `<base>-<n>` with the highest number, or undefined. */
@@ -95,33 +77,4 @@ export async function latestRun(base: string): Promise<string | undefined> {
     .filter((name) => name.startsWith(prefix) && /^[1-9]\d*$/.test(name.slice(prefix.length)))
     .map((name) => Number(name.slice(prefix.length)));
   return numbers.length === 0 ? undefined : `${base}-${Math.max(...numbers)}`;
-}
-
-const CHECKS: { readonly [K in keyof RunConfig]: (value: unknown) => boolean } = {
-  format: (v) => v === 1,
-  zigzag: (v) => typeof v === 'string',
-  node: (v) => typeof v === 'string',
-  created: (v) => typeof v === 'string',
-  file: (v) => typeof v === 'string',
-  net: (v) => typeof v === 'string',
-  settings: (v) => typeof v === 'object' && v !== null && ['dataset', 'optimizer', 'schedule', 'batch', 'epochs', 'seed', 'normalize'].every((key) => key in v),
-  width: (v) => typeof v === 'number' && v > 0,
-  limit: (v) => v === null || typeof v === 'number',
-  backend: (v) => typeof v === 'string',
-  classes: (v) => Array.isArray(v) && v.every((name) => typeof name === 'string'),
-  imports: (v) => Array.isArray(v) && v.every((item: unknown) => typeof item === 'object' && item !== null && 'file' in item && 'text' in item),
-};
-
-function parseConfig(path: string, text: string): RunConfig {
-  const advice = 'The file was changed or written by another version of zz; train again.';
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (error) {
-    throw new RunError(`${path} is not JSON`, advice, { cause: error });
-  }
-  const fields = typeof json === 'object' && json !== null ? (json as Record<string, unknown>) : {};
-  const wrong = Object.entries(CHECKS).find(([key, check]) => !check(fields[key]));
-  if (wrong) throw new RunError(`${path} has no usable "${wrong[0]}"`, advice);
-  return json as RunConfig;
 }

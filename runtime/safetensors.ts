@@ -1,6 +1,6 @@
-// Reads and writes the safetensors format: a u64 header length, a JSON header, then the tensors' bytes. Hostile files are refused before anything is allocated for them.
+// The safetensors format: a u64 header length, a JSON header, then the tensors' bytes, all little-endian as every engine with typed arrays is today.
+// Hostile files are refused before anything is allocated for them: beside the file's own bytes, reading takes room for its header alone.
 
-import { open } from 'node:fs/promises';
 import { RunError } from './errors.ts';
 
 export interface StoredTensor {
@@ -25,8 +25,10 @@ interface Header {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** The format's own limit on the header. */
-const MAX_HEADER = 100_000_000;
+/** Bytes a header may have: some 40,000 tensors. The format allows 100 MB, whose JSON would take gigabytes. */
+const MAX_HEADER = 4 * 2 ** 20;
+/** Levels of a header's JSON: tensors, what is said of each, its shape. */
+const MAX_DEPTH = 3;
 const METADATA = '__metadata__';
 
 /** The file's bytes: tensors in the map's order, f32 little-endian, header padded with spaces so that they start 8-aligned. */
@@ -45,54 +47,46 @@ export function encodeSafetensors({ tensors, metadata }: TensorFile): Uint8Array
   bytes.set(json, 8);
   let at = 8 + headerLength;
   for (const { data } of tensors.values()) {
-    for (const value of data) {
-      view.setFloat32(at, value, true);
-      at += 4;
-    }
+    bytes.set(bytesOf(data), at);
+    at += data.byteLength;
   }
   return bytes;
 }
 
-/**
- * The tensors of a file of f32 tensors.
- * Throws RunError on a file that is damaged, hostile or holds other dtypes; system errors of `open` and `read` pass through.
- */
-export async function readSafetensors(path: string): Promise<TensorFile> {
-  const file = await open(path, 'r');
-  try {
-    const { size } = await file.stat();
-    const read = async (start: number, length: number): Promise<Uint8Array> => {
-      const bytes = new Uint8Array(length);
-      const { bytesRead } = await file.read(bytes, 0, length, start);
-      if (bytesRead !== length) throw broken(path, 'it ends early');
-      return bytes;
-    };
-    if (size < 8) throw broken(path, `it has ${size} bytes, fewer than the 8 of the header's length`);
-    const headerLength = new DataView((await read(0, 8)).buffer).getBigUint64(0, true);
-    if (headerLength > BigInt(Math.min(size - 8, MAX_HEADER))) {
-      throw broken(path, `its header claims ${headerLength} bytes; the file has ${size - 8} after the length, and a header at most ${MAX_HEADER}`);
-    }
-    const start = 8 + Number(headerLength);
-    const { entries, metadata } = parseHeader(path, await read(8, Number(headerLength)), size - start);
-    const tensors = new Map<string, StoredTensor>();
-    for (const entry of entries) tensors.set(entry.name, { shape: entry.shape, data: floats(await read(start + entry.start, entry.end - entry.start)) });
-    return { tensors, metadata };
-  } finally {
-    await file.close();
+/** A view of an array's bytes. */
+export const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array => new Uint8Array(buffer, byteOffset, byteLength);
+
+/** The length of the header that a file of `size` bytes begins with. Throws RunError where the file cannot be as long as it says. */
+export function headerLength(name: string, start: Uint8Array, size: number): number {
+  if (size < 8 || start.length < 8) throw broken(name, `it has ${size} bytes, fewer than the 8 of the header's length`);
+  const length = new DataView(start.buffer, start.byteOffset).getBigUint64(0, true);
+  if (length > BigInt(Math.min(size - 8, MAX_HEADER))) {
+    throw broken(name, `its header claims ${length} bytes; the file has ${size - 8} after the length, and a header at most ${MAX_HEADER.toLocaleString('en')}`);
   }
+  return Number(length);
 }
 
-function floats(bytes: Uint8Array): Float32Array {
-  const view = new DataView(bytes.buffer, bytes.byteOffset);
-  return Float32Array.from({ length: bytes.length / 4 }, (_, i) => view.getFloat32(4 * i, true));
+/**
+ * The tensors of a file of f32 tensors: views of `bytes` where they lie on multiples of four, copies elsewhere. `name` says in errors what was read.
+ * Throws RunError on a file that is damaged, hostile or holds other dtypes.
+ */
+export function decodeSafetensors(name: string, bytes: Uint8Array): TensorFile {
+  const start = 8 + headerLength(name, bytes, bytes.length);
+  const { entries, metadata } = parseHeader(name, bytes.subarray(8, start), bytes.length - start);
+  const tensors = new Map<string, StoredTensor>();
+  for (const entry of entries) tensors.set(entry.name, { shape: entry.shape, data: floats(bytes.subarray(start + entry.start, start + entry.end)) });
+  return { tensors, metadata };
 }
 
-const broken = (path: string, why: string): RunError => new RunError(`${path} is not a sound safetensors file: ${why}`, 'Use a file written by zz train, or train again.');
+const floats = (bytes: Uint8Array): Float32Array =>
+  bytes.byteOffset % 4 === 0 ? new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4) : new Float32Array(new Uint8Array(bytes).buffer);
+
+export const broken = (name: string, why: string): RunError => new RunError(`${name} is not a sound safetensors file: ${why}`, 'Use a file written by zz train, or train again.');
 
 /** Checks everything the header says against the `payload` bytes that follow it. */
-function parseHeader(path: string, bytes: Uint8Array, payload: number): Header {
+function parseHeader(file: string, bytes: Uint8Array, payload: number): Header {
   const fail = (why: string): never => {
-    throw broken(path, why);
+    throw broken(file, why);
   };
   let text: string;
   let json: unknown;
@@ -101,6 +95,7 @@ function parseHeader(path: string, bytes: Uint8Array, payload: number): Header {
   } catch {
     return fail('its header is not UTF-8');
   }
+  if (deeperThan(MAX_DEPTH, text)) fail('its header is no JSON of tensors: it is nested too deep');
   try {
     json = JSON.parse(text);
   } catch {
@@ -108,7 +103,7 @@ function parseHeader(path: string, bytes: Uint8Array, payload: number): Header {
   }
   if (!text.startsWith('{') || !isRecord(json)) return fail('its header is not a JSON object');
   const twice = duplicateKey(text);
-  if (twice !== undefined) fail(`its header has the name "${shorten(twice)}" twice`);
+  if (twice !== undefined) fail(`its header has the name ${quote(twice)} twice`);
 
   const entries: Entry[] = [];
   let metadata: Record<string, string> = {};
@@ -122,7 +117,7 @@ function parseHeader(path: string, bytes: Uint8Array, payload: number): Header {
   }
   let expected = 0;
   for (const { name, start, end } of entries.toSorted((a, b) => a.start - b.start || a.end - b.end)) {
-    if (start < expected) fail(`tensor "${shorten(name)}" overlaps another one`);
+    if (start < expected) fail(`tensor ${quote(name)} overlaps another one`);
     if (start > expected) fail(`bytes ${expected} to ${start} belong to no tensor`);
     expected = end;
   }
@@ -131,7 +126,7 @@ function parseHeader(path: string, bytes: Uint8Array, payload: number): Header {
 }
 
 function parseEntry(name: string, value: unknown, payload: number, fail: (why: string) => never): Entry {
-  const label = `tensor "${shorten(name)}"`;
+  const label = `tensor ${quote(name)}`;
   if (!isRecord(value)) return fail(`${label} is not described by an object`);
   const { dtype, shape, data_offsets: offsets } = value;
   if (dtype !== 'F32') fail(`${label} has dtype ${shorten(JSON.stringify(dtype) ?? 'none')}; expected "F32"`);
@@ -148,7 +143,23 @@ const isRecord = (value: unknown): value is Record<string, unknown> => typeof va
 
 const isCounts = (value: unknown): value is number[] => Array.isArray(value) && value.every((n) => Number.isSafeInteger(n) && n >= 0);
 
+/** Names as JSON: control characters of a hostile file do not reach the terminal. */
+const quote = (text: string): string => JSON.stringify(shorten(text));
 const shorten = (text: string): string => (text.length > 80 ? `${text.slice(0, 77)}...` : text);
+
+/** Whether brackets outside strings are nested more than `limit` deep in what may be JSON. */
+function deeperThan(limit: number, text: string): boolean {
+  let depth = 0;
+  let quoted = false;
+  for (let i = 0; i < text.length; i++) {
+    const sign = text[i];
+    if (quoted && sign === '\\') i++;
+    else if (sign === '"') quoted = !quoted;
+    else if (!quoted && (sign === '[' || sign === '{') && ++depth > limit) return true;
+    else if (!quoted && (sign === ']' || sign === '}')) depth--;
+  }
+  return false;
+}
 
 /** A key that an object of this valid JSON text has twice, at any depth; JSON.parse would keep the last one silently. */
 function duplicateKey(json: string): string | undefined {

@@ -3,11 +3,13 @@
 import type { Model } from '../compiler/5-emit/model.ts';
 import type { Finished, Runner, Session } from './backend.ts';
 import type { Batches } from './data/batches.ts';
-import { capture, writeCheckpoint, type Checkpoint, type Progress } from './checkpoint.ts';
+import { capture, type Checkpoint, type Progress } from './checkpoint.ts';
+import { writeCheckpoint } from './checkpoint-file.ts';
 import { RunError } from './errors.ts';
 import { breathe, evaluating, type Evaluation } from './evaluate.ts';
 import { programOf, rowsOf } from './feeds.ts';
-import { addStep, appendMetrics, NO_SUMS, score, type EpochMetrics, type Score } from './metrics.ts';
+import { appendMetrics, type EpochMetrics } from './metrics.ts';
+import { addStep, NO_SUMS, score, type Score } from './score.ts';
 
 export const TRAIN = 'train';
 
@@ -56,7 +58,7 @@ export async function* train(job: TrainJob): AsyncGenerator<TrainEvent> {
   const wanted = correct === undefined ? [loss] : [loss, correct];
   const scoreOf = (progress: Progress): Score => score(progress.sums, correct !== undefined);
   const save = async (progress: Progress): Promise<Checkpoint> => {
-    const checkpoint = await capture(model, session, progress);
+    const checkpoint = await capture(model, session, progress, batches.statistics);
     await writeCheckpoint(paths.checkpoint, checkpoint);
     return checkpoint;
   };

@@ -2,6 +2,7 @@
 
 import type { Images } from '../feeds.ts';
 import type { Dataset } from './dataset.ts';
+import { inputStatisticsOf, type InputStatistics } from './normalize.ts';
 import { evaluationBatch, indicesOf, labelsOf, plainBatch, stepsPerEpoch, testSelections, trainBatch, trainSelection, type Plan, type Selection } from './loader.ts';
 
 /** All of it follows from the run's seed. */
@@ -16,6 +17,8 @@ export interface Batches {
   readonly members: (selection: Selection) => { readonly indices: Uint32Array; readonly labels: Int32Array };
   /** Their readings: augmented for the step in training. */
   readonly images: (selection: Selection, step: number) => Images;
+  /** What normalising takes from the training images; checkpoints carry it along. */
+  readonly statistics: InputStatistics;
 }
 
 /**
@@ -33,4 +36,5 @@ export const batchesOf = (dataset: Dataset, plan: Plan, evaluationViews: Plan['v
     return { indices, labels: labelsOf(split, indices) };
   },
   images: (selection, step) => (selection.split === 'train' ? trainBatch(dataset, plan, step) : plainBatch(dataset, dataset.test, { ...plan, views: evaluationViews }, selection)),
+  statistics: inputStatisticsOf(plan),
 });

@@ -39,6 +39,9 @@ export interface Selection {
 /** The words that keep the uses of one seed apart. */
 const [SHUFFLE, EVALUATE, COMPANIONS] = [1, 3, 4];
 
+/** Statistics of more images would be the same. */
+const MOST_COMPANIONS = 1024;
+
 /** Evaluation has its own order, the same in every run: batches of one class would spoil statistics taken per batch. */
 const EVALUATION_SEED = 678;
 
@@ -50,7 +53,8 @@ function inputStatistics({ train, shape }: Dataset, plan: Omit<Plan, keyof Input
   if (plan.normalize === 'channel') return { channels: channelStatistics(train, shape) };
   if (plan.normalize === 'none' || train.count === 0) return {};
   const order = hash(EVALUATION_SEED, COMPANIONS);
-  const indices = Uint32Array.from({ length: evaluationBatch(plan) - 1 }, (_, i) => shuffled((i + 1) % train.count, train.count, order));
+  const count = Math.min(evaluationBatch(plan) - 1, train.count, MOST_COMPANIONS);
+  const indices = Uint32Array.from({ length: count }, (_, i) => shuffled((i + 1) % train.count, train.count, order));
   return { companions: companionsOf(plainReadings(shape, pixelsOf(train, indices), indices.length), imageSize(shape)) };
 }
 

@@ -21,6 +21,9 @@ export interface InputStatistics {
   readonly companions?: Companions;
 }
 
+/** The statistics alone of what has them among other things. */
+export const inputStatisticsOf = ({ channels, companions }: InputStatistics): InputStatistics => ({ ...(channels && { channels }), ...(companions && { companions }) });
+
 /** The statistics of a split's channels, exact: bytes are counted, not summed as floats. */
 export function channelStatistics(split: Split, shape: ImageShape): ChannelStatistics {
   const channels = shape[2];

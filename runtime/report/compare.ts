@@ -1,6 +1,7 @@
 // Several runs side by side: what each came to, which settings differ, and their curves in the same charts.
 
-import type { EpochMetrics, Score } from '../metrics.ts';
+import type { EpochMetrics } from '../metrics.ts';
+import type { Score } from '../score.ts';
 import type { RunConfig } from '../run-dir.ts';
 import { compareCharts } from './charts.ts';
 import { html, htmlTable, NOTHING, type Html } from './html.ts';

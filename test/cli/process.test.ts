@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { readCheckpoint } from '../../runtime/checkpoint.ts';
+import { readCheckpoint } from '../../runtime/checkpoint-file.ts';
 import { readMetrics } from '../../runtime/metrics.ts';
 import { build, start, type Built } from './built.ts';
 

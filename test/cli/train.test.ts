@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { readCheckpoint } from '../../runtime/checkpoint.ts';
+import { readCheckpoint } from '../../runtime/checkpoint-file.ts';
 import { readMetrics } from '../../runtime/metrics.ts';
 import { zz } from './zz.ts';
 

@@ -99,6 +99,7 @@ export const fakeBatches = (size = 4): Batches => {
   return {
     stepsPerEpoch: 5,
     testImages: 2 * size + 3,
+    statistics: {},
     train: (step) => selection('train', step),
     test: () => [selection('test', TEST), selection('test', TEST + 1), selection('test', TEST + 2, 3)],
     members: (chosen) => ({ indices: Uint32Array.from({ length: chosen.batch }, (_, i) => i), labels: labelsOf(chosen) }),

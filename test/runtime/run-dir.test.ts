@@ -1,14 +1,16 @@
 // Run directories, whole files, metrics and checkpoints on a real file system.
 
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { capture, persistent, readCheckpoint, restore, writeCheckpoint, type Progress } from '../../runtime/checkpoint.ts';
+import { capture, persistent, restore, type Progress } from '../../runtime/checkpoint.ts';
+import { readCheckpoint, writeCheckpoint } from '../../runtime/checkpoint-file.ts';
 import { makeNumbered, writeWhole } from '../../runtime/files.ts';
 import { appendMetrics, readMetrics, rewindMetrics, type EpochMetrics } from '../../runtime/metrics.ts';
 import { createRun, latestRun, openRun, type RunConfig } from '../../runtime/run-dir.ts';
-import { encodeSafetensors } from '../../runtime/safetensors.ts';
+import { encodeSafetensors, type StoredTensor, type TensorFile } from '../../runtime/safetensors.ts';
+import { sealed } from '../../runtime/seal.ts';
 import { fakeModel, fakeSession } from './fake.ts';
 
 let dir: string;
@@ -52,8 +54,12 @@ describe('run directories', () => {
     ['nothing there', (run) => rm(run, { recursive: true }), /is not a run directory: there is no config.json/],
     ['no model', (run) => rm(join(run, 'model.zz')), /there is no model.zz/],
     ['half a config', (run) => writeFile(join(run, 'config.json'), '{"format": 1,'), /config.json is not JSON/],
-    ['null', (run) => writeFile(join(run, 'config.json'), 'null'), /no usable "format"/],
-    ['another format', (run) => writeFile(join(run, 'config.json'), JSON.stringify({ ...config, format: 2 })), /no usable "format"/],
+    ['null', (run) => writeFile(join(run, 'config.json'), 'null'), /no usable "configuration": it must be object/],
+    ['another format', (run) => writeFile(join(run, 'config.json'), JSON.stringify({ ...config, format: 2 })), /written by a later version of zz, in format 2; this one reads 1/],
+    ['an unknown optimiser', (run) => writeFile(join(run, 'config.json'), JSON.stringify({ ...config, settings: { ...config.settings, optimizer: { kind: 'magic', lr: 1 } } })), /no usable "settings.optimizer/],
+    ['a batch beyond all bounds', (run) => writeFile(join(run, 'config.json'), JSON.stringify({ ...config, settings: { ...config.settings, batch: 1e9 } })), /no usable "settings.batch": it must be <= 65536/],
+    ['an escape sequence for a class', (run) => writeFile(join(run, 'config.json'), JSON.stringify({ ...config, classes: ['cat', '\u001b[2J'] })), /no usable "classes.1"/],
+    ['a field of no meaning', (run) => writeFile(join(run, 'config.json'), JSON.stringify({ ...config, more: 1 })), /no usable "more"/],
     ['settings gone', (run) => writeFile(join(run, 'config.json'), JSON.stringify({ ...config, settings: {} })), /no usable "settings"/],
     ['a width of text', (run) => writeFile(join(run, 'config.json'), JSON.stringify({ ...config, width: '1' })), /no usable "width"/],
   ])('%s is a clear error', async (_, damage, message) => {
@@ -126,19 +132,59 @@ describe('checkpoints', () => {
   ])('%s: refused before anything is written to the device', async (_, tensors, message) => {
     const session = fakeSession();
     await session.write('w.1', Float32Array.of(5, 5));
-    await expect(restore(model, session, { net: 'Fake', progress, tensors })).rejects.toThrow(message);
+    await expect(restore(model, session, { net: 'Fake', tensors })).rejects.toThrow(message);
     expect(await session.read('w.1')).toEqual(Float32Array.of(5, 5));
   });
 
-  test.each<[string, Record<string, string>]>([
-    ['no metadata', {}],
-    ['another format', { format: 'zigzag-checkpoint-2', progress: JSON.stringify(progress) }],
-    ['no progress', { format: 'zigzag-checkpoint-1' }],
-    ['a torn progress', { format: 'zigzag-checkpoint-1', progress: '{"epoch":2' }],
-    ['a negative step', { format: 'zigzag-checkpoint-1', progress: JSON.stringify({ ...progress, step: -1 }) }],
-    ['sums of text', { format: 'zigzag-checkpoint-1', progress: JSON.stringify({ ...progress, sums: { ...progress.sums, loss: '1' } }) }],
-  ])('%s: no checkpoint', async (_, metadata) => {
-    await writeFile(path(), encodeSafetensors({ tensors: new Map(), metadata }));
-    await expect(readCheckpoint(path())).rejects.toThrow('is not a checkpoint');
+  const format = 'zigzag-checkpoint-2';
+  test.each<[string, Record<string, string>, RegExp]>([
+    ['no metadata', {}, /is not a checkpoint/],
+    ['another format', { format: 'zigzag-checkpoints', progress: JSON.stringify(progress) }, /is not a checkpoint/],
+    ['an earlier format', { format: 'zigzag-checkpoint-1', progress: JSON.stringify(progress) }, /is not a checkpoint/],
+    ['a later format', { format: 'zigzag-checkpoint-3' }, /was written by a later version of zz, in format 3; this one reads 2/],
+    ['no progress', { format }, /is not a whole checkpoint/],
+    ['a torn progress', { format, progress: '{"epoch":2' }, /is not a whole checkpoint/],
+    ['a negative step', { format, progress: JSON.stringify({ ...progress, step: -1 }) }, /is not a whole checkpoint/],
+    ['sums of text', { format, progress: JSON.stringify({ ...progress, sums: { ...progress.sums, loss: '1' } }) }, /is not a whole checkpoint/],
+    ['channels of text', { format, progress: JSON.stringify(progress), channels: '{"mean":["1"],"std":[1]}' }, /is not a whole checkpoint/],
+    ['companions that are not there', { format, progress: JSON.stringify(progress), companions: '49' }, /is not a whole checkpoint/],
+  ])('%s: no checkpoint', async (_, metadata, message) => {
+    await writeFile(path(), encodeSafetensors(sealed({ tensors: new Map(), metadata })));
+    await expect(readCheckpoint(path())).rejects.toThrow(message);
+  });
+
+  test('a digest tells of values, shapes and names that were changed', async () => {
+    const tensors = new Map([['a', { shape: [2], data: Float32Array.of(1, 2) }], ['b', { shape: [2], data: Float32Array.of(3, 4) }]]);
+    const file = sealed({ tensors, metadata: { format, net: 'Fake', progress: JSON.stringify(progress) } });
+    const refused = async (changed: TensorFile): Promise<void> => {
+      await writeFile(path(), encodeSafetensors(changed));
+      await expect(readCheckpoint(path())).rejects.toThrow('its contents are not those of its digest');
+    };
+    await refused({ ...file, tensors: new Map([...tensors, ['b', { shape: [2], data: Float32Array.of(3, 5) }]]) });
+    await refused({ ...file, tensors: new Map([...tensors, ['b', { shape: [1, 2], data: Float32Array.of(3, 4) }]]) });
+    await refused({ ...file, tensors: new Map([['b', tensors.get('a') as StoredTensor], ['a', tensors.get('b') as StoredTensor]]) });
+    await refused({ ...file, metadata: { ...file.metadata, net: 'Other' } });
+    await writeFile(path(), encodeSafetensors({ ...file, tensors: new Map([...tensors].reverse()) }));
+    expect((await readCheckpoint(path())).tensors).toEqual(tensors);
+    const { digest: _, ...rest } = file.metadata;
+    await writeFile(path(), encodeSafetensors({ ...file, metadata: rest }));
+    await expect(readCheckpoint(path())).rejects.toThrow('its digest is missing');
+  });
+
+  test('what normalising takes from the training images comes back exactly', async () => {
+    for (const statistics of [{}, { channels: { mean: [0.1, 1 / 3], std: [0.2, 2e-9] } }, { companions: { count: 49, mean: Float32Array.of(0.1, 0.2), std: Float32Array.of(0.3, 0) } }]) {
+      await writeCheckpoint(path(), await capture(model, fakeSession(), progress, statistics));
+      expect((await readCheckpoint(path())).statistics).toEqual(statistics);
+    }
+  });
+
+  test('weights of another net are refused, alike as they may be', async () => {
+    const other = await capture({ ...model, net: 'Other' }, fakeSession(), progress);
+    await expect(restore(model, fakeSession(), other)).rejects.toThrow('the checkpoint is of the net "Other", not of Fake');
+  });
+
+  test('pipes and devices are not waited for', async () => {
+    await symlink('/dev/zero', path());
+    await expect(readCheckpoint(path())).rejects.toThrow('is not a regular file');
   });
 });

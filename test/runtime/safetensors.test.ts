@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { RunError } from '../../runtime/errors.ts';
-import { encodeSafetensors, readSafetensors, type StoredTensor } from '../../runtime/safetensors.ts';
+import { encodeSafetensors, type StoredTensor } from '../../runtime/safetensors.ts';
+import { readSafetensors } from '../../runtime/tensor-file.ts';
 
 let dir: string;
 let path: string;
@@ -105,8 +106,11 @@ describe('hostile files', () => {
     ['the same bytes twice', file(`{"a":${entry(0, 4)},"b":${entry(0, 4)}}`, 4), /overlaps/],
     ['a hole', file(`{"a":${entry(0, 4)},"b":${entry(8, 12)}}`, 12), /bytes 4 to 8 belong to no tensor/],
     ['bytes left over', file(`{"a":${entry(0, 4)}}`, 9), /end at byte 4, its data at byte 9/],
-    ['a deep header', file('['.repeat(100_000)), /JSON/],
-    ['a deep valid header', file(`{"a":${'['.repeat(5_000)}${']'.repeat(5_000)}}`), /not described by an object/],
+    ['a deep header', file('['.repeat(100_000)), /nested too deep/],
+    ['quotes without an end', file(`{"${'\\\\"'.repeat(200_000)}`), /not JSON/],
+    ['a header of more than 4 MiB', file(`{"__metadata__":{"a":"${'b'.repeat(5_000_000)}"}}`), /a header at most 4,194,304/],
+    ['control characters in a name', file(`{"\\u001b[31m":1}`), /tensor "\\u001b\[31m" is not described/],
+    ['a deep valid header', file(`{"a":${'['.repeat(5_000)}${']'.repeat(5_000)}}`), /nested too deep/],
   ];
   test.each(cases)('%s', async (_, bytes, message) => {
     const error: unknown = await read(bytes).catch((thrown: unknown) => thrown);
@@ -121,7 +125,7 @@ describe('hostile files', () => {
     await handle.truncate(8_000_000_000);
     await handle.close();
     const before = process.memoryUsage().arrayBuffers;
-    await expect(readSafetensors(path)).rejects.toThrow('claims 6000000000 bytes');
+    await expect(readSafetensors(path)).rejects.toThrow('has 8,000,000,000 bytes; at most 2,147,483,648 are read');
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(1_000_000);
     await rm(path);
   });
