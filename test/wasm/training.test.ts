@@ -13,6 +13,8 @@ import { emitWasm } from '../../compiler/5-emit/wasm/emit.ts';
 import type { Backend, Tensor } from '../../runtime/backend.ts';
 import { referenceBackend } from '../../runtime/backends/reference.ts';
 import { hasRelaxedSimd, wasmBackend } from '../../runtime/backends/wasm.ts';
+import { wasmOn } from '../../runtime/backends/wasm/backend.ts';
+import { pageEngine } from '../../runtime/backends/wasm/browser.ts';
 import { normals, textKey, uniforms } from '../../runtime/random.ts';
 
 const STEPS = 5;
@@ -80,11 +82,11 @@ const modelOf = <Step>(graph: Graph, program: Model<Step>['programs'][string]): 
 const NETS = ['case-a', 'case-b', 'case-c', 'case-d', 'case-e', 'case-e-crossed', 'case-e-manual', 'mlp', 'residual:Residual', 'siamese', 'three-streams'];
 
 for (const net of NETS) {
-  it(`trains ${net} as the evaluator does, on any number of threads`, async () => {
+  it(`trains ${net} as the evaluator does, on any number of threads, and on a page's one without shared memory`, async () => {
     const graph = trainingGraph(net, 0.1);
     const expected = await train(referenceBackend, modelOf(graph, emitReference(graph, BATCH)), graph);
     const program = emitWasm(graph, { relaxed: hasRelaxedSimd() }, BATCH);
-    const [one, ...more] = await Promise.all([1, 2, 3].map((threads) => train(wasmBackend({ threads }), modelOf(graph, program), graph)));
+    const [one, ...more] = await Promise.all([...[1, 2, 3].map((threads) => wasmBackend({ threads })), wasmOn(pageEngine)].map((backend) => train(backend, modelOf(graph, program), graph)));
     if (!one) throw new Error('nothing ran');
     one.losses.forEach((loss, step) => expect(Math.abs(loss / (expected.losses[step] as number) - 1), `step ${step}`).toBeLessThan(1e-4));
     for (const other of more) expect(other).toEqual(one);
