@@ -71,7 +71,9 @@ async function bench(file: string, options: Options, io: Io): Promise<void> {
     note('timing matrix products …');
     const peak = await measurePeak(session.backend, options);
     const result = {
-      event: 'bench', net: net.name, backend: session.backend, device: session.device, batch, readings: batch * Math.max(...program.views.map(({ parts }) => parts.length)), width: net.width, steps, ms: times,
+      event: 'bench', net: net.name, backend: session.backend, device: session.device, batch, readings: batch * Math.max(...program.views.map(({ parts }) => parts.length)), width: net.width,
+      weights: program.buffers.reduce((sum, { role, shape }) => sum + (role.kind === 'weight' ? elements(shape) : 0), 0),
+      steps, ms: times,
       imagesPerSecond: (1000 * batch) / times.median,
       flops: { ...work, perSecond: (1000 * work.step) / times.median },
       peak, share: peak && (1000 * work.step) / times.median / peak.flopsPerSecond,
@@ -224,6 +226,8 @@ interface Result {
   readonly device: string;
   readonly batch: number;
   readonly readings: number;
+  /** How many numbers are learnt. */
+  readonly weights: number;
   readonly steps: number;
   readonly ms: Times;
   readonly imagesPerSecond: number;
@@ -237,7 +241,7 @@ const ms = (value: number): string => String(Number(value.toPrecision(4)));
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
 const giga = (value: number): string => (value / 1e9).toPrecision(4);
 
-function describe({ net, backend, device, batch, readings, steps, ms: times, imagesPerSecond, flops, peak, share, memory }: Result): string {
+function describe({ net, backend, device, batch, readings, weights, steps, ms: times, imagesPerSecond, flops, peak, share, memory }: Result): string {
   const rows = [
     ['step', `${ms(times.median)} ms, the median of ${steps} steps; the middle half ${ms(times.low)} to ${ms(times.high)}, the fastest ${ms(times.fastest)}`],
     ['images/s', `${imagesPerSecond.toFixed(1)}${readings === batch ? '' : `, each read ${readings / batch} times`}`],
@@ -245,7 +249,7 @@ function describe({ net, backend, device, batch, readings, steps, ms: times, ima
     ['peak', peak === null ? 'not measured: this backend runs no matrix products of that kind' : `${giga(peak.flopsPerSecond)} GFLOP/s in matrix products of ${peak.size}; the step has ${percent(share)} of it`],
     ['memory', `${megabytes(memory.kept)} of weights and states, ${megabytes(memory.buffers)} of all buffers, ${megabytes(memory.process)} of the process at its peak`],
   ];
-  return `${net}, ${batch} images a step, on ${backend} (${device})\n${rows.map(([name, text]) => `${(name ?? '').padEnd(12)}${text ?? ''}`).join('\n')}\n${COUNT}`;
+  return `${net}, ${weights.toLocaleString('en')} weights, ${batch} images a step, on ${backend} (${device})\n${rows.map(([name, text]) => `${(name ?? '').padEnd(12)}${text ?? ''}`).join('\n')}\n${COUNT}`;
 }
 
 const COUNT = 'Counted: the operations of the training graph before fusion, convolutions as direct ones, a multiplication and an addition as two.';

@@ -1,8 +1,8 @@
 // Runs a benchmark: node scripts/bench.js NAME [ARGUMENT...] compiles the sources to a cache folder, then runs bench/NAME.ts from there.
 import { spawnSync } from 'node:child_process';
-import { cpSync, writeFileSync } from 'node:fs';
+import { cpSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const [name, ...args] = process.argv.slice(2);
@@ -15,7 +15,9 @@ const out = join(root, 'node_modules/.cache/zigzag-bench');
 const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
 const { status } = spawnSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.json'), '--noEmit', 'false', '--noCheck', '--outDir', out, '--rootDir', root], { stdio: 'inherit' });
 if (status !== 0) process.exit(status ?? 1);
-writeFileSync(join(out, 'package.json'), '{ "type": "module" }\n');
-for (const data of ['compiler/2-graph/graph.schema.json']) cpSync(join(root, data), join(out, data));
+// What the sources read stands beside them: schemas, pages, and the version.
+const isData = (path) => ['', '.json', '.html', '.css', '.txt'].includes(extname(path));
+for (const folder of ['compiler', 'runtime', 'cli']) cpSync(join(root, folder), join(out, folder), { recursive: true, filter: isData });
+cpSync(join(root, 'package.json'), join(out, 'package.json'));
 const ran = spawnSync(process.execPath, [join(out, 'bench', `${name}.js`), ...args], { stdio: 'inherit', cwd: root });
 process.exit(ran.status ?? 1);

@@ -49,7 +49,7 @@ describe.each(['reference', 'wasm'])('on %s', (backend) => {
     const readings = 10;
     // The convolution forward and its filter's gradient (images get none); the dense layer forward, its weights' and its input's gradients.
     const contractions = 2 * (2 * readings * 8 * 8 * 4 * 27) + 3 * (2 * readings * 4 * 10);
-    expect(result).toMatchObject({ event: 'bench', net: 'Small', backend, batch: 5, readings, flops: { contractions } });
+    expect(result).toMatchObject({ event: 'bench', net: 'Small', backend, batch: 5, readings, weights: 108 + 40 + 10, flops: { contractions } });
     expect(result.flops.step).toBeGreaterThan(contractions);
     expect(result.flops.step).toBeLessThan(1.5 * contractions);
     const { ms: { median, low, high, fastest } } = result;
@@ -67,7 +67,7 @@ describe.each(['reference', 'wasm'])('on %s', (backend) => {
 test('the net\'s own batch, a width, and text for people', async () => {
   const ran = await zz(['bench', 'small.zz:Small', '--backend', 'reference', '--steps', '5', '--width', '2'], { cwd });
   expect(ran.status).toBe(0);
-  expect(ran.stdout).toMatch(/^Small, 6 images a step, on reference \(.*\)\nstep +[\d.]+ ms, the median of 5 steps; .*\nimages\/s +[\d.]+, each read 2 times\narithmetic .* GFLOP\/s\npeak .* in matrix products of \d+; .*\nmemory .*\nCounted: /);
+  expect(ran.stdout).toMatch(/^Small, 588 weights, 6 images a step, on reference \(.*\)\nstep +[\d.]+ ms, the median of 5 steps; .*\nimages\/s +[\d.]+, each read 2 times\narithmetic .* GFLOP\/s\npeak .* in matrix products of \d+; .*\nmemory .*\nCounted: /);
 });
 
 test.each<[string[], RegExp]>([

@@ -1,0 +1,87 @@
+// Gradients of whole training steps against PyTorch's, from the same weights and images: the networks written by hand in bench/torch/nets.py.
+// node scripts/bench.js gradients [--nets case-a,case-d] [--readings 50,512] [--width 1] [--backend webgpu] [--data PATH] [--json FILE]
+
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { CASES } from './examples.ts';
+import { writeStep } from './gradient-file.ts';
+import { findPython, jsonLines, NO_TORCH } from './python.ts';
+import { openRecord, ownVersions, thisMachine } from './record.ts';
+
+const { values: options } = parseArgs({
+  options: {
+    nets: { type: 'string', default: CASES.join() },
+    readings: { type: 'string', default: '50,512' },
+    width: { type: 'string', default: '1' },
+    backend: { type: 'string', default: 'auto' },
+    data: { type: 'string', default: 'synthetic' },
+    json: { type: 'string' },
+  },
+});
+
+/** The relative error that is allowed for any weight's gradient. */
+const LIMIT = 1e-3;
+
+interface Row {
+  readonly net: string;
+  readonly readings: number;
+  readonly device: string;
+  /** Relative errors: of the loss, and the largest of all weights' gradients; null where one is not finite. */
+  readonly loss: number | null;
+  readonly error: number | null;
+  /** The weight whose gradient has that error. */
+  readonly weight: string;
+  /** PyTorch's own largest error against f64. */
+  readonly rounding: number | null;
+  readonly agrees: boolean;
+}
+
+interface Compared {
+  readonly loss: number | null;
+  readonly errors: Readonly<Record<string, number | null>>;
+  readonly worst: number | null;
+  readonly rounding: number | null;
+}
+
+const shown = (error: number | null): string => error?.toExponential(1) ?? 'not finite';
+
+const python = findPython();
+if (!python) {
+  console.error(NO_TORCH);
+  process.exit(2);
+}
+const width = Number(options.width);
+const record = await openRecord<Row>(
+  options.json,
+  {
+    benchmark: 'gradients',
+    command: 'node scripts/bench.js gradients',
+    machine: await thisMachine(),
+    versions: { ...ownVersions(), torch: python.torch },
+    options: { width, backend: options.backend, data: options.data === 'synthetic' ? 'synthetic' : 'images', torch: python.cuda ?? 'cpu', limit: LIMIT },
+  },
+  ({ net, readings }) => `${net} ${readings}`,
+);
+const folder = await mkdtemp(join(tmpdir(), 'zz-gradients-'));
+try {
+  for (const net of options.nets.split(',')) {
+    for (const readings of options.readings.split(',').map(Number)) {
+      if (record.rows.some((row) => row.net === net && row.readings === readings && row.agrees)) continue;
+      const file = join(folder, `${net}-${readings}.safetensors`);
+      const device = await writeStep(file, net, { readings, width, backend: options.backend, data: options.data });
+      for await (const line of jsonLines(python.command, ['bench/torch/gradients.py', file])) {
+        const { loss, errors, worst, rounding } = line as Compared;
+        const weight = Object.entries(errors).find(([, error]) => error === worst)?.[0] ?? '';
+        const agrees = worst !== null && loss !== null && Math.max(worst, loss) < LIMIT;
+        await record.add({ net, readings, device, loss, error: worst, weight, rounding, agrees });
+        console.log(`${net.padEnd(16)} ${String(readings).padStart(4)} readings on ${device}: ${agrees ? 'agrees' : 'DIFFERS'}, largest relative error ${shown(worst)} (%${weight}; PyTorch's own rounding ${shown(rounding)})`);
+      }
+      await rm(file);
+    }
+  }
+} finally {
+  await rm(folder, { recursive: true });
+}
+process.exit(record.rows.every((row) => row.agrees) ? 0 : 1);
