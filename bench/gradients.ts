@@ -8,7 +8,8 @@ import { parseArgs } from 'node:util';
 import { CASES } from './examples.ts';
 import { writeStep } from './gradient-file.ts';
 import { findPython, jsonLines, NO_TORCH } from './python.ts';
-import { openRecord, ownVersions, thisMachine } from './record.ts';
+import { commandLine, isTimeUp, openRecord, ownVersions, thisMachine } from './record.ts';
+import type { GradientRow } from './rows.ts';
 
 const { values: options } = parseArgs({
   options: {
@@ -23,20 +24,6 @@ const { values: options } = parseArgs({
 
 /** The relative error that is allowed for any weight's gradient. */
 const LIMIT = 1e-3;
-
-interface Row {
-  readonly net: string;
-  readonly readings: number;
-  readonly device: string;
-  /** Relative errors: of the loss, and the largest of all weights' gradients; null where one is not finite. */
-  readonly loss: number | null;
-  readonly error: number | null;
-  /** The weight whose gradient has that error. */
-  readonly weight: string;
-  /** PyTorch's own largest error against f64. */
-  readonly rounding: number | null;
-  readonly agrees: boolean;
-}
 
 interface Compared {
   readonly loss: number | null;
@@ -53,11 +40,11 @@ if (!python) {
   process.exit(2);
 }
 const width = Number(options.width);
-const record = await openRecord<Row>(
+const record = await openRecord<GradientRow>(
   options.json,
   {
     benchmark: 'gradients',
-    command: 'node scripts/bench.js gradients',
+    command: commandLine('gradients'),
     machine: await thisMachine(),
     versions: { ...ownVersions(), torch: python.torch },
     options: { width, backend: options.backend, data: options.data === 'synthetic' ? 'synthetic' : 'images', torch: python.cuda ?? 'cpu', limit: LIMIT },
@@ -68,7 +55,7 @@ const folder = await mkdtemp(join(tmpdir(), 'zz-gradients-'));
 try {
   for (const net of options.nets.split(',')) {
     for (const readings of options.readings.split(',').map(Number)) {
-      if (record.rows.some((row) => row.net === net && row.readings === readings && row.agrees)) continue;
+      if (isTimeUp() || record.rows.some((row) => row.net === net && row.readings === readings && row.agrees)) continue;
       const file = join(folder, `${net}-${readings}.safetensors`);
       const device = await writeStep(file, net, { readings, width, backend: options.backend, data: options.data });
       for await (const line of jsonLines(python.command, ['bench/torch/gradients.py', file])) {

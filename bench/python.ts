@@ -1,6 +1,7 @@
 // Python with PyTorch, for what the benchmarks compare with.
 
 import { spawn, spawnSync } from 'node:child_process';
+import { basename } from 'node:path';
 import { createInterface } from 'node:readline';
 
 export interface Python {
@@ -25,8 +26,8 @@ export function findPython(): Python | undefined {
 export const NO_TORCH = 'no Python with PyTorch is found: set ZZ_PYTHON to one that has it';
 
 /** Runs a program that prints a line of JSON for each result, and gives them as they come. Throws Error where it ends badly. */
-export async function* jsonLines(command: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env): AsyncGenerator<unknown> {
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'], env });
+export async function* jsonLines(command: string, args: readonly string[]): AsyncGenerator<unknown> {
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   const ended = new Promise<number | null>((resolve, reject) => child.on('error', reject).on('close', resolve));
   ended.catch(() => undefined); // met below
   try {
@@ -35,5 +36,5 @@ export async function* jsonLines(command: string, args: readonly string[], env: 
     if (child.exitCode === null) child.kill();
   }
   const status = await ended;
-  if (status !== 0) throw new Error(`${command} ${args.join(' ')} ended with status ${status}`);
+  if (status !== 0) throw new Error(`${[command, ...args].map((word) => basename(word)).join(' ')} ended with status ${status}`);
 }

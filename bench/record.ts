@@ -27,7 +27,7 @@ export interface Head {
   readonly options: Readonly<Record<string, unknown>>;
 }
 
-export interface Record_<Row> extends Head {
+export interface Recorded<Row> extends Head {
   readonly date: string;
   readonly rows: readonly Row[];
 }
@@ -58,12 +58,12 @@ export async function openRecord<Row>(file: string | undefined, head: Head, keyO
   };
 }
 
-const recordText = (record: Record_<unknown>): string => `${JSON.stringify(record, (_, value: unknown) => (typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(5)) : value), 2)}\n`;
+const recordText = (record: Recorded<unknown>): string => `${JSON.stringify(record, (_, value: unknown) => (typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(5)) : value), 2)}\n`;
 
 /** The record in a file, if there is a whole one. */
-export function readRecord<Row>(file: string): Record_<Row> | undefined {
+export function readRecord<Row>(file: string): Recorded<Row> | undefined {
   try {
-    return JSON.parse(readFileSync(file, 'utf8')) as Record_<Row>;
+    return JSON.parse(readFileSync(file, 'utf8')) as Recorded<Row>;
   } catch {
     return undefined;
   }
@@ -80,6 +80,16 @@ export function ownVersions(): { readonly node: string; readonly zigzag: string 
   const commit = said('git', 'describe', '--always', '--dirty=+', '--exclude=*');
   return { node: process.version, zigzag: commit === null ? version : `${version} ${commit}` };
 }
+
+/** What was typed, without where the results go. */
+export function commandLine(name: string): string {
+  const args = process.argv.slice(2);
+  const at = args.indexOf('--json');
+  return ['node scripts/bench.js', name, ...(at < 0 ? args : args.toSpliced(at, 2))].join(' ');
+}
+
+/** Whether the time is up that ZZ_BENCH_UNTIL gives, in seconds since 1970: what is left to measure waits for the next run. */
+export const isTimeUp = (): boolean => Date.now() / 1000 > Number(process.env['ZZ_BENCH_UNTIL'] ?? Infinity);
 
 /** The first line that a program prints, or null where it does not run. */
 function said(program: string, ...args: string[]): string | null {

@@ -1,14 +1,15 @@
 // Training steps of the networks beside PyTorch and TensorFlow.js, on the same machine in the same run: the same nets, the same number of readings.
 // node scripts/bench.js steps [--nets case-a,case-d] [--readings 50,512] [--width 1] [--backend auto] [--peers torch,tfjs] [--seconds 5] [--json FILE]
 
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { narrowed } from '../compiler/2-graph/build/width.ts';
 import { CASES, imagesFor } from './examples.ts';
 import { findPython, jsonLines, NO_TORCH } from './python.ts';
-import { openRecord, ownVersions, thisMachine } from './record.ts';
+import { commandLine, isTimeUp, openRecord, ownVersions, thisMachine } from './record.ts';
+import type { StepRow } from './rows.ts';
 
 const { values: options } = parseArgs({
   options: {
@@ -25,24 +26,6 @@ const { values: options } = parseArgs({
   },
 });
 
-interface Row {
-  readonly net: string;
-  readonly readings: number;
-  readonly who: 'zigzag' | 'torch' | 'tfjs';
-  /** Backend and precision, or mode and precision. */
-  readonly how: string;
-  /** Milliseconds of a step: the median over samples, the middle half of them, the fastest. */
-  readonly ms?: { readonly median: number; readonly low: number; readonly high: number; readonly fastest: number };
-  readonly steps?: number;
-  /** How many numbers the net learns: the same for all, or they do not run the same net. */
-  readonly weights?: number;
-  /** Why there is no time. */
-  readonly missing?: string;
-  /** Of zigzag alone: operations a second, and the best that matrix products reached there. */
-  readonly flopsPerSecond?: number;
-  readonly peak?: number;
-}
-
 const width = Number(options.width);
 const widths = ['--small', String(narrowed(96, width)), '--large', String(narrowed(192, width))];
 const duration = options.steps === undefined ? ['--seconds', options.seconds] : ['--steps', options.steps];
@@ -50,68 +33,73 @@ const duration = options.steps === undefined ? ['--seconds', options.seconds] : 
 interface Ours {
   readonly backend: string;
   readonly device: string;
-  readonly ms: Row['ms'];
+  readonly ms: StepRow['ms'];
   readonly steps: number;
   readonly weights: number;
   readonly flops: { readonly perSecond: number };
   readonly peak: { readonly flopsPerSecond: number } | null;
 }
 
-async function* ours(net: string, readings: number): AsyncGenerator<Row> {
+async function* ours(net: string, readings: number): AsyncGenerator<StepRow> {
   const zz = fileURLToPath(new URL('../cli/main.js', import.meta.url));
   const args = [zz, 'bench', `dsl-examples/${net}.zz`, '--batch', String(imagesFor(net, readings)), '--width', options.width, '--backend', options.backend, '--json'];
   if (options.steps !== undefined) args.push('--steps', options.steps);
   for await (const line of jsonLines(process.execPath, args)) {
-    const { backend, ms, steps, weights, flops, peak } = line as Ours;
-    yield { net, readings, who: 'zigzag', how: `${backend} f32`, weights, ...(ms && { ms }), steps, flopsPerSecond: flops.perSecond, ...(peak && { peak: peak.flopsPerSecond }) };
+    const { backend, device, ms, steps, weights, flops, peak } = line as Ours;
+    yield { net, readings, who: 'zigzag', how: `${backend} f32`, device, weights, ...(ms && { ms }), steps, flopsPerSecond: flops.perSecond, ...(peak && { peak: peak.flopsPerSecond }) };
   }
 }
 
 const python = options.peers.includes('torch') ? findPython() : undefined;
 if (options.peers.includes('torch') && !python) console.error(`PyTorch is left out: ${NO_TORCH}`);
 
-async function* torch(net: string, readings: number): AsyncGenerator<Row> {
+async function* torch(net: string, readings: number): AsyncGenerator<StepRow> {
   if (!python) return;
   const args = ['bench/torch/steps.py', '--nets', net, '--readings', String(readings), '--modes', options.modes, ...widths, ...duration];
   for await (const line of jsonLines(python.command, args)) {
-    const { mode, precision, ...row } = line as Row & { mode: string; precision: string };
-    yield { ...row, who: 'torch', how: `${mode} ${precision}` };
+    const { mode, precision, ...row } = line as StepRow & { mode: string; precision: string };
+    yield { ...row, who: 'torch', how: `${mode} ${precision}`, device: python.cuda ?? 'the processor' };
   }
 }
 
-const hasTfjs = options.peers.includes('tfjs') && existsSync(join('bench/peers/node_modules', '@tensorflow/tfjs-backend-webgpu'));
-if (options.peers.includes('tfjs') && !hasTfjs) console.error('TensorFlow.js is left out: install it with npm ci --prefix bench/peers');
+const tfjsVersion = options.peers.includes('tfjs') ? installed('@tensorflow/tfjs-backend-webgpu') : undefined;
+if (options.peers.includes('tfjs') && tfjsVersion === undefined) console.error('TensorFlow.js is left out: install it with npm ci --prefix bench/peers');
 
-async function* tfjs(net: string, readings: number): AsyncGenerator<Row> {
-  if (!hasTfjs) return;
+/** The version of a package in bench/peers, or undefined. */
+function installed(name: string): string | undefined {
+  const file = join('bench/peers/node_modules', name, 'package.json');
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version : undefined;
+}
+
+async function* tfjs(net: string, readings: number): AsyncGenerator<StepRow> {
+  if (tfjsVersion === undefined) return;
   for await (const line of jsonLines(process.execPath, ['bench/peers/tfjs-steps.js', '--nets', net, '--readings', String(readings), ...widths, ...duration])) {
-    const { version: _, ...row } = line as Row & { version: string };
-    yield { ...row, who: 'tfjs', how: 'webgpu f32' };
+    yield { ...(line as StepRow), who: 'tfjs', how: 'webgpu f32' };
   }
 }
 
-const record = await openRecord<Row>(
+const record = await openRecord<StepRow>(
   options.json,
   {
     benchmark: 'steps',
-    command: 'node scripts/bench.js steps',
+    command: commandLine('steps'),
     machine: await thisMachine(),
-    versions: { ...ownVersions(), ...(python && { torch: python.torch }) },
-    options: { width, backend: options.backend, torch: python && (python.cuda ?? 'cpu'), duration: duration.join(' ') },
+    versions: { ...ownVersions(), ...(python && { torch: python.torch }), ...(tfjsVersion !== undefined && { tfjs: tfjsVersion }) },
+    options: { width, backend: options.backend, duration: duration.join(' ') },
   },
   ({ net, readings, who, how }) => `${net} ${readings} ${who} ${how}`,
 );
 
-const show = ({ net, readings, who, how, ms, missing }: Row): string =>
+const show = ({ net, readings, who, how, ms, missing }: StepRow): string =>
   `${net.padEnd(8)} ${String(readings).padStart(4)} ${who.padEnd(7)} ${how.padEnd(14)} ${ms ? `${ms.median.toPrecision(4)} ms a step (${ms.low.toPrecision(4)} to ${ms.high.toPrecision(4)})` : missing ?? ''}`;
 
 let failed = false;
 for (const net of options.nets.split(',')) {
   for (const readings of options.readings.split(',').map(Number)) {
     for (const [who, measure] of [['zigzag', ours], ['torch', torch], ['tfjs', tfjs]] as const) {
-      if (record.rows.some((row) => row.net === net && row.readings === readings && row.who === who)) continue;
+      if (isTimeUp() || record.rows.some((row) => row.net === net && row.readings === readings && row.who === who)) continue;
       try {
-        const rows: Row[] = [];
+        const rows: StepRow[] = [];
         for await (const row of measure(net, readings)) rows.push(row);
         // All of a participant's rows at once, so that a run that is broken off measures it anew.
         for (const row of rows) {

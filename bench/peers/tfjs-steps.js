@@ -22,6 +22,8 @@ async function openWebGpu() {
   Object.defineProperty(globalThis, 'navigator', { value: { ...globalThis.navigator, gpu: create([]) }, configurable: true, writable: true });
   await import('@tensorflow/tfjs-backend-webgpu');
   if (!(await tf.setBackend('webgpu'))) throw new Error('the WebGPU backend does not start');
+  const { info } = await globalThis.navigator.gpu.requestAdapter({ powerPreference: 'high-performance' });
+  return `WebGPU on ${info.description || info.device}`;
 }
 
 /** Milliseconds of a step: the median over samples of several steps, the middle half of them, the fastest. The device is waited for once a sample. */
@@ -61,8 +63,8 @@ async function row(net, readings) {
   }
 }
 
-await openWebGpu();
+const device = await openWebGpu();
 for (const net of options.nets.split(',')) {
-  for (const readings of options.readings.split(',').map(Number)) console.log(JSON.stringify({ net, readings, version: tf.version_core, ...(await row(net, readings)) }));
+  for (const readings of options.readings.split(',').map(Number)) console.log(JSON.stringify({ net, readings, device, ...(await row(net, readings)) }));
 }
 process.exit();

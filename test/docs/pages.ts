@@ -3,6 +3,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Tags } from '../../compiler/2-graph/graph.ts';
+import { checkTables, gradientTables, productTable, stepTables, trainTables } from './benchmarks.ts';
 import { DUMPS } from './dumps.ts';
 import { diagnosticJson, errorIndex, ROOT } from './errors.ts';
 import { commandHelp } from './help.ts';
@@ -39,6 +40,11 @@ const REGIONS: Readonly<Record<string, () => string | Promise<string>>> = {
   'no-gradient': withoutGradient,
   'optimiser-costs': costTable,
   'optimiser-kernels': kernelLists,
+  'results-steps': stepTables,
+  'results-gradients': gradientTables,
+  'results-train': trainTables,
+  'results-check': checkTables,
+  'results-products': productTable,
 };
 
 export const DOCS = join(ROOT, 'docs');

@@ -1,0 +1,86 @@
+// The tables of docs/benchmarks.md, from the records in bench/results/: only what was measured.
+
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { readRecord } from '../../bench/record.ts';
+import type { Recorded } from '../../bench/record.ts';
+import type { CheckRow, GradientRow, StepRow, TrainRow } from '../../bench/rows.ts';
+import { groupBy } from '../../compiler/2-graph/group-by.ts';
+import { ROOT } from './errors.ts';
+import { table } from './markdown.ts';
+
+const RESULTS = join(ROOT, 'bench/results');
+
+/** The records of a benchmark, by file. */
+const recordsOf = <Row>(benchmark: string): Recorded<Row>[] =>
+  readdirSync(RESULTS, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.json'))
+    .sort()
+    .flatMap((file) => readRecord<Row>(join(RESULTS, file)) ?? [])
+    .filter((record) => record.benchmark === benchmark);
+
+const NONE = 'Nothing is recorded yet.';
+
+/** A section for each record: where and how it was run, then its table. */
+function sections<Row>(benchmark: string, head: readonly string[], rowsOf: (rows: readonly Row[]) => readonly (readonly string[])[]): string {
+  const all = recordsOf<Row>(benchmark).map(({ machine, versions, date, command, rows }) => {
+    const where = [machine.gpu ?? `${machine.cores} x ${machine.cpu}`, ...(machine.driver === null ? [] : [`driver ${machine.driver}`])].join(', ');
+    const made = Object.entries(versions).map(([what, version]) => `${what} ${version}`).join(', ');
+    return `${where}; ${made}; ${date}: \`${command}\`\n\n${table(head, rowsOf(rows))}`;
+  });
+  return all.length === 0 ? NONE : all.join('\n\n');
+}
+
+const milliseconds = (rows: readonly StepRow[]): string => {
+  const best = rows.flatMap(({ ms, how }) => (ms ? [{ median: ms.median, how }] : [])).sort((a, b) => a.median - b.median)[0];
+  return best ? best.median.toPrecision(3) : '–';
+};
+
+/** The fastest of the modes that compile, and which it is, behind the eager one. */
+function ofTorch(rows: readonly StepRow[], precision: string): string {
+  const own = rows.filter(({ who, how }) => who === 'torch' && how.endsWith(` ${precision}`));
+  const isEager = ({ how }: StepRow): boolean => how.startsWith('eager');
+  return `${milliseconds(own.filter(isEager))} / ${milliseconds(own.filter((row) => !isEager(row)))}`;
+}
+
+const ofZigzag = (rows: readonly StepRow[], precision: string): string => milliseconds(rows.filter(({ who, how }) => who === 'zigzag' && how.endsWith(` ${precision}`)));
+
+export const stepTables = (): string =>
+  sections<StepRow>('steps', ['net', 'readings', 'ZigZag f32', 'ZigZag f16', 'PyTorch fp32', 'PyTorch TF32', 'PyTorch bf16', 'TensorFlow.js'], (rows) =>
+    [...groupBy(rows, ({ net, readings }) => `${net} ${readings}`).values()].map((own) => [
+      own[0]?.net ?? '', String(own[0]?.readings ?? ''),
+      ofZigzag(own, 'f32'), ofZigzag(own, 'f16'),
+      ofTorch(own, 'fp32'), ofTorch(own, 'tf32'), ofTorch(own, 'bf16'),
+      milliseconds(own.filter(({ who }) => who === 'tfjs')),
+    ]));
+
+const error = (value: number | null): string => value?.toExponential(1) ?? 'not finite';
+
+export const gradientTables = (): string =>
+  sections<GradientRow>('gradients', ['net', 'readings', 'on', 'largest error', 'of', "PyTorch's own rounding"], (rows) =>
+    rows.map(({ net, readings, device, error: largest, weight, rounding }) => [net, String(readings), device, error(largest), `%${weight}`, error(rounding)]));
+
+const percent = (share: number | null): string => (share === null ? '–' : (100 * share).toFixed(1));
+
+export const trainTables = (): string =>
+  sections<TrainRow>('train', ['net', 'on', 'epochs', 'minutes', 'images/s', 'training accuracy', 'test accuracy', 'best'], (rows) =>
+    rows.map(({ net, backend, epochs, trainingMinutes, imagesPerSecond, train, test, bestTest }) => [
+      net, backend, String(epochs), trainingMinutes.toFixed(1), imagesPerSecond.toFixed(0), percent(train.accuracy), percent(test.accuracy), percent(bestTest),
+    ]));
+
+export const checkTables = (): string =>
+  sections<CheckRow>('check', ['adapter', 'passed', 'failed', 'skipped'], (rows) => rows.map(({ adapter, passed, failed, skipped }) => [adapter, String(passed), String(failed.length), String(skipped)]));
+
+interface ProductRow {
+  readonly name: string;
+  readonly gflops1: number;
+  readonly gflops2: number;
+  readonly share2: number;
+}
+
+/** The record of products on the wasm backend. */
+export function productTable(): string {
+  const record = readRecord<ProductRow>(join(RESULTS, 'wasm-gemm.json')) as unknown as { readonly cpu: string; readonly cores: number; readonly date: string; readonly command: string; readonly rows: readonly ProductRow[] };
+  const rows = record.rows.map(({ name, gflops1, gflops2, share2 }) => [name, gflops1.toFixed(1), gflops2.toFixed(1), `${(100 * share2).toFixed(0)} %`]);
+  return `${record.cores} x ${record.cpu}; ${record.date}: \`${record.command}\`\n\n${table(['what', 'GFLOP/s on 1 thread', 'on 2', 'of the bare loop'], rows)}`;
+}
