@@ -5,37 +5,33 @@ import { availableParallelism, cpus, release, totalmem } from 'node:os';
 import { BackendError } from '../runtime/backend.ts';
 import { findAdapter } from '../runtime/backends/adapter.ts';
 import { BACKENDS } from './backends.ts';
+import { reason, type Finding } from './doctor/finding.ts';
+import { gpuFindings } from './doctor/gpu.ts';
+import { vulkanFinding } from './doctor/vulkan.ts';
 import { colours, EXIT, print, printJson, type Io } from './io.ts';
 import type { AddCommand } from './command.ts';
 import { VERSION } from './version.ts';
-
-interface Finding {
-  readonly what: string;
-  readonly state: 'ok' | 'missing' | 'broken';
-  readonly detail: string;
-  readonly advice?: string;
-}
 
 export const doctorCommand: AddCommand = (program, io, done) => {
   program
     .command('doctor')
     .summary('what this machine can run')
-    .description('Looks at Node, the processor, the GPU, gpu.js, the image library and the cache, and says what is missing and what to do.')
+    .description('Looks at Node, the processor, the GPU and its driver, every backend, the image library and the cache, and says what is missing and what to do.')
     .option('--json', 'one JSON object a line on standard output')
     .addHelpText('after', '\nExample:\n  zz doctor\n')
     .action(async ({ json }: { json?: boolean }) => done(await examine(io, json === true)));
 };
 
-const reason = (error: unknown): string => (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? '';
-
 async function examine(io: Io, json: boolean): Promise<number> {
-  const probes = [node, processor, gpu, ...BACKENDS.map((entry) => () => backend(entry)), images, () => cache(io)];
+  const probes: readonly (() => Promise<Finding | readonly Finding[]>)[] = [node, processor, ...(process.platform === 'linux' ? [() => vulkanFinding(io.env)] : []), gpu, ...BACKENDS.map((entry) => () => backend(entry)), images, () => cache(io)];
   const findings: Finding[] = [];
   for (const probe of probes) {
-    const finding = await probe().catch((error: unknown): Finding => ({ what: 'probe', state: 'broken', detail: reason(error) }));
-    findings.push(finding);
-    if (json) printJson(io, finding);
-    else show(io, finding);
+    const found = await probe().catch((error: unknown): Finding => ({ what: 'probe', state: 'broken', detail: reason(error) }));
+    for (const finding of [found].flat()) {
+      findings.push(finding);
+      if (json) printJson(io, finding);
+      else show(io, finding);
+    }
   }
   const trains = findings.some(({ what, state }) => what.startsWith('backend ') && state === 'ok');
   if (!json) print(io, trains ? '\nThis machine can train.' : '\nThis machine cannot train: no backend works.');
@@ -62,13 +58,7 @@ async function processor(): Promise<Finding> {
 }
 
 /** The adapter that Dawn gives, through the `webgpu` package. */
-async function gpu(): Promise<Finding> {
-  const what = 'gpu (Dawn)';
-  const advice = 'Install a GPU driver with Vulkan (Linux: libvulkan1), Metal or Direct3D 12; without one zz runs on the processor.';
-  const found = await findAdapter().catch((error: unknown) => reason(error));
-  if (typeof found === 'string') return { what, state: 'missing', detail: found, advice };
-  return found.software ? { what, state: 'missing', detail: `only a software adapter: ${found.name}`, advice } : { what, state: 'ok', detail: found.name };
-}
+const gpu = async (): Promise<Finding[]> => gpuFindings(await findAdapter().catch(reason));
 
 /** Opens the backend for a model without programs: it says what it would run on. */
 async function backend({ name, load }: (typeof BACKENDS)[number]): Promise<Finding> {

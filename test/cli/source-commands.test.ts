@@ -293,7 +293,8 @@ describe('the program', () => {
   test('doctor names what it looked at', async () => {
     const ran = await zz(['doctor', '--json'], { env: { ZZ_CACHE: join(cwd, 'cache') } });
     const found = ran.stdout.trim().split('\n').map((line) => JSON.parse(line) as { what: string; state: string });
-    expect(found.map(({ what }) => what)).toEqual(['node', 'processor', 'gpu (Dawn)', 'backend webgpu', 'backend wasm', 'backend gpujs', 'backend reference', 'images (sharp)', 'cache']);
+    // What there is to say of the GPU and its driver depends on the machine.
+    expect(found.map(({ what }) => what).filter((what) => what === 'gpu (Dawn)' || !/^(gpu|vulkan)/.test(what))).toEqual(['node', 'processor', 'gpu (Dawn)', 'backend webgpu', 'backend wasm', 'backend gpujs', 'backend reference', 'images (sharp)', 'cache']);
     expect(found.find(({ what }) => what === 'backend reference')?.state).toBe('ok');
     expect(ran.status).toBe(0);
   });
