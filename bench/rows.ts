@@ -1,6 +1,6 @@
 // What the rows of each record hold: written by the benchmarks of the same names, read by docs/benchmarks.md.
 
-import type { Score } from '../runtime/metrics.ts';
+import type { Score } from '../runtime/score.ts';
 
 /** Milliseconds of a step: the median over samples, the middle half of them, the fastest. */
 export interface Times {

@@ -10,7 +10,8 @@ import { CASES } from '../../bench/examples.ts';
 import { writeStep } from '../../bench/gradient-file.ts';
 import { findPython, jsonLines, NO_TORCH } from '../../bench/python.ts';
 import { narrowed } from '../../compiler/2-graph/build/width.ts';
-import { encodeSafetensors, readSafetensors } from '../../runtime/safetensors.ts';
+import { encodeSafetensors } from '../../runtime/safetensors.ts';
+import { readSafetensors } from '../../runtime/tensor-file.ts';
 import { parameterCount, programAt, ROOT, sound } from '../build/helpers.ts';
 
 const python = findPython();
