@@ -21,7 +21,7 @@ export const checkCommand: AddCommand = (program, io, done) => {
 
 async function check(files: readonly string[], format: 'text' | 'json', io: Io): Promise<number> {
   const { loadProgram } = await import('../compiler/2-graph/build.ts');
-  const { checkNets } = await import('./check-nets.ts');
+  const { checkNets } = await import('../compiler/check.ts');
   const reader = await diskReader(io);
   const found: Diagnostic[] = [];
   for (const { file } of files.map(parseTarget)) {

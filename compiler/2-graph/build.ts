@@ -6,7 +6,7 @@ import { diagnostic, hasErrors } from '../diagnostics.ts';
 import { suggestion } from './build/arguments.ts';
 import { buildRoutes } from './build/backward.ts';
 import { named } from './build/cells.ts';
-import type { Context, Library } from './build/context.ts';
+import type { Context, Library, Observer } from './build/context.ts';
 import { createContext, emit, TooLarge } from './build/context.ts';
 import { outerIds, reachable } from './build/liveness.ts';
 import { buildItems, LANGUAGE } from './build/nets.ts';
@@ -19,6 +19,7 @@ import type { Program } from './imports.ts';
 
 export { loadProgram, memoryReader } from './imports.ts';
 export type { LoadedFile, Program, Reader } from './imports.ts';
+export type { Fact, Library, Observer } from './build/context.ts';
 export { applySetting, DEFAULT_SETTINGS, OPTIMIZERS, readSettings, SCHEDULES, SETTING_NAMES, SETTINGS } from './build/settings.ts';
 
 export interface BuildOptions {
@@ -47,16 +48,28 @@ export function buildNet(program: Program, name: string | undefined, options: Bu
   const full = assemble(chosen, main.library, options.mode);
   if (width === 1 || !full.graph) return full;
   const last = lastLayers(full.graph, full.scaled);
-  const narrow = assemble(chosen, main.library, options.mode, (call, channels) => (last.has(call) ? channels : narrowed(channels, width)));
+  const narrow = assemble(chosen, main.library, options.mode, { scale: (call, channels) => (last.has(call) ? channels : narrowed(channels, width)) });
   return narrow.graph ? { ...narrow, graph: paced(narrow.graph, full.graph, width) } : narrow;
 }
 
-/** All that is wrong, doubtful or worth a note in a program, in the order of its files. */
-export function checkProgram(program: Program): Diagnostic[] {
+/** A net of a program's main file as it was built for a check. */
+export interface CheckedNet extends Built {
+  readonly net: Net;
+  /** Nets that it uses as functions. */
+  readonly used: ReadonlySet<Net>;
+}
+
+/** Builds a net for training, with whatever else is wrong in its program. */
+export const checkNet = (program: Program, net: Net, observe?: Observer): CheckedNet => ({
+  net,
+  ...assemble(net, program.main?.library ?? { nets: new Map(), cells: new Map() }, 'train', { observe }),
+});
+
+/** All that is wrong, doubtful or worth a note in a program, in the order of its files. `built` are the nets of its main file. */
+export function checkProgram(program: Program, built = (program.main?.ast.nets ?? []).map((net) => checkNet(program, net))): Diagnostic[] {
   const { main } = program;
   if (!main) return [...program.diagnostics];
   const broken = hasErrors(program.diagnostics);
-  const built = main.ast.nets.map((net) => ({ net, ...assemble(net, main.library, 'train') }));
   const used = new Set(built.flatMap((each) => [...each.used]));
   const found = built.flatMap(({ net, diagnostics }) => diagnostics.filter(({ code }) => code !== 'ZZ2105' || !used.has(net)));
   const none = main.ast.nets.length === 0 && !broken ? [noNet(program)] : [];
@@ -94,7 +107,7 @@ interface Assembled extends Built {
   readonly used: ReadonlySet<Net>;
 }
 
-function assemble(net: Net, library: Library, mode: BuildOptions['mode'], scale?: Context['scale']): Assembled {
+function assemble(net: Net, library: Library, mode: BuildOptions['mode'], more: Pick<Context, 'scale' | 'observe'> = {}): Assembled {
   const found: Diagnostic[] = [];
   const c = createContext({
     mode,
@@ -102,7 +115,7 @@ function assemble(net: Net, library: Library, mode: BuildOptions['mode'], scale?
     nets: [`${net.loc.file} ${net.name.name}`],
     report: (each) => void found.push(each),
     language: LANGUAGE,
-    ...(scale && { scale }),
+    ...more,
   });
   const graph = attemptGraph(c, net, found);
   const { scaled, used } = c.workshop;

@@ -2,6 +2,7 @@
 
 import type { Cell, File, Net } from '../1-syntax/ast.ts';
 import { parse } from '../1-syntax/parse.ts';
+import type { ParseResult } from '../1-syntax/parse.ts';
 import type { Diagnostic, Loc, Source } from '../diagnostics.ts';
 import { diagnostic } from '../diagnostics.ts';
 import type { Library } from './build/context.ts';
@@ -49,20 +50,20 @@ interface Growing {
   readonly cells: Map<string, { cell: Cell; library: Library }>;
 }
 
-/** Loads a file and what it imports. Missing files and cycles are reported at their import. */
-export function loadProgram(path: string, reader: Reader): Program {
+/** Loads a file and what it imports. Missing files and cycles are reported at their import. `parsed` may know texts that have been parsed before. */
+export function loadProgram(path: string, reader: Reader, parsed: (source: Source) => ParseResult = parse): Program {
   const diagnostics: Diagnostic[] = [];
   const files = new Map<string, LoadedFile & { library: Growing }>();
   const refused = new Set<string>();
 
   const load = (source: Source, key: string, above: readonly string[]): LoadedFile & { library: Growing } => {
-    const parsed = parse(source);
-    diagnostics.push(...parsed.diagnostics);
+    const { file: ast, diagnostics: found } = parsed(source);
+    diagnostics.push(...found);
     const library: Growing = { nets: new Map(), cells: new Map() };
-    const loaded = { source, ast: parsed.file, library };
+    const loaded = { source, ast, library };
     files.set(key, loaded);
-    for (const net of parsed.file.nets) define(library.nets, net.name.name, { net, library }, net.name.loc);
-    for (const { path: wanted, loc } of parsed.file.imports) {
+    for (const net of ast.nets) define(library.nets, net.name.name, { net, library }, net.name.loc);
+    for (const { path: wanted, loc } of ast.imports) {
       const target = reader.resolve(key, wanted);
       if ([...above, key].includes(target)) {
         diagnostics.push(diagnostic('ZZ2011', loc, `${wanted} imports this file again: ${[...above, key, target].join(' -> ')}`));

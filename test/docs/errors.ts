@@ -3,7 +3,7 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { checkNets } from '../../cli/check-nets.ts';
+import { checkNets } from '../../compiler/check.ts';
 import { diskReader } from '../../cli/source.ts';
 import { buildNet, loadProgram } from '../../compiler/2-graph/build.ts';
 import type { Program } from '../../compiler/2-graph/build.ts';

@@ -3,7 +3,7 @@
 import { expect, it } from 'vitest';
 import { formatSource } from '../../compiler/1-syntax/print.ts';
 import { loadProgram, memoryReader } from '../../compiler/2-graph/build.ts';
-import { checkNets } from '../../cli/check-nets.ts';
+import { checkNets } from '../../compiler/check.ts';
 import { blocksOf } from './markdown.ts';
 import { PAGES, readPage, update } from './pages.ts';
 

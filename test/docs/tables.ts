@@ -3,7 +3,7 @@
 import { Command } from 'commander';
 import { addTrainingFlags } from '../../cli/settings.ts';
 import { DEFAULT_SETTINGS, OPTIMIZERS, SCHEDULES, SETTINGS } from '../../compiler/2-graph/build.ts';
-import type { Params } from '../../compiler/2-graph/build/arguments.ts';
+import type { Callables, Params } from '../../compiler/2-graph/build/arguments.ts';
 import { VIEW_OPERATIONS } from '../../compiler/2-graph/build/view-operations.ts';
 import { TAG_FIELDS } from '../../compiler/2-graph/fields.ts';
 import { describeParams, FUNCTIONS } from '../../compiler/2-graph/functions.ts';
@@ -59,8 +59,8 @@ export function settingTable(): string {
   return table(['key', 'value', 'default', 'flag', 'what it is'], rows);
 }
 
-const choices = (noun: string, all: Readonly<Record<string, { readonly params: Params }>>): string =>
-  table([noun, 'arguments'], Object.entries(all).map(([name, { params }]) => [code(name), parameters(params)]));
+const choices = (noun: string, all: Callables): string =>
+  table([noun, 'arguments', 'what it does'], Object.entries(all).map(([name, { params, summary }]) => [code(name), parameters(params), summary]));
 
 export const optimizerTable = (): string => `${choices('optimizer', OPTIMIZERS)}\n\n${choices('schedule', SCHEDULES)}`;
 

@@ -2,7 +2,7 @@
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { checkNets } from '../../cli/check-nets.ts';
+import { checkNets } from '../../compiler/check.ts';
 import { decodeSource } from '../../compiler/1-syntax/parse.ts';
 import { loadProgram, memoryReader } from '../../compiler/2-graph/build.ts';
 import { hasErrors, renderDiagnostic, type Diagnostic } from '../../compiler/diagnostics.ts';

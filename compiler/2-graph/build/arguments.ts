@@ -20,11 +20,17 @@ export interface Param<T> {
   readonly tensor?: true;
   /** Takes all arguments given by place that are left; `read` gives a list of one. */
   readonly rest?: true;
+  /** Words that it takes as they stand: here they name no values. */
+  readonly words?: readonly string[];
+  /** Calls that it takes besides those of functions: `normal(0.05)`, `adam(lr: 1e-3)`. */
+  readonly calls?: Callables;
   /** Reads one argument. Nothing where it has been reported, or is poisoned. */
   readonly read: (c: Context, given: Given) => T | undefined;
 }
 
 export type Params = Readonly<Record<string, Param<unknown>>>;
+/** What can be called, by name, each with a line of documentation. */
+export type Callables = Readonly<Record<string, { readonly summary: string; readonly params: Params }>>;
 export type Args<P extends Params> = { readonly [N in keyof P]: P[N] extends Param<infer T> ? T : never };
 
 const EXPRESSIONS: ReadonlySet<string> = new Set(['number', 'name', 'index', 'call', 'negate', 'binary', 'flow']);
@@ -91,6 +97,7 @@ export const number = (bounds: Bounds = {}): Param<number> => bounded('a number'
 
 export const bool: Param<boolean> = {
   takes: 'true or false',
+  words: ['true', 'false'],
   read: (c, given) => (given.kind === 'boolean' ? given.value : wrong(c, given, 'true or false')),
 };
 
@@ -99,6 +106,7 @@ export const word = <const W extends string>(...words: readonly W[]): Param<W> =
   const takes = words.join(' or ');
   return {
     takes,
+    words,
     read(c, given) {
       const found = given.kind === 'name' ? words.find((candidate) => candidate === given.name) : undefined;
       return found ?? wrong(c, given, takes, describe(c, given), given.kind === 'name' ? nearest(given.name, words) : undefined);
@@ -151,11 +159,13 @@ const plainAxis = bounded('', { min: -64, max: 63 }, true, AXIS);
 /** Axes as they are written: `channel` is the last, negative ones count from the end. */
 export const axis: Param<number> = {
   takes: AXIS,
+  words: ['channel'],
   read: (c, given) => (given.kind === 'name' && given.name === 'channel' ? -1 : plainAxis.read(c, given)),
 };
 
 export const axes: Param<readonly number[]> = {
   takes: 'an axis, a list of axes or the word channel',
+  words: ['channel'],
   read(c, given) {
     const found = (given.kind === 'list' ? given.items : [given]).map((item) => axis.read(c, item));
     return found.every((each) => each !== undefined) ? found : undefined;
@@ -189,15 +199,21 @@ export interface Initial {
 }
 
 const INIT_WORDS = ['he', 'glorot', 'orthogonal', 'zeros', 'ones'] as const;
-const INIT_CALLS = ['normal', 'truncated_normal'] as const;
-const isInitCall = (name: string): name is (typeof INIT_CALLS)[number] => (INIT_CALLS as readonly string[]).includes(name);
+const deviation = { std: number({ above: 0 }) };
+const INIT_CALLS = {
+  normal: { params: deviation, summary: 'Normal numbers of this standard deviation.' },
+  truncated_normal: { params: deviation, summary: 'Normal numbers of this standard deviation, those beyond two of it drawn again.' },
+};
+const isInitCall = (name: string): name is keyof typeof INIT_CALLS => Object.hasOwn(INIT_CALLS, name);
 
 /** How weights start: `he`, `glorot`, `orthogonal`, `zeros`, `ones`, `normal(std)` or `truncated_normal(std)`. */
 export const init: Param<Initial> = {
   takes: 'he, glorot, orthogonal, zeros, ones, normal(std) or truncated_normal(std)',
+  words: INIT_WORDS,
+  calls: INIT_CALLS,
   read(c, given) {
     if (given.kind === 'call' && isInitCall(given.callee.name)) {
-      const args = bind(c, given, { std: number({ above: 0 }) });
+      const args = bind(c, given, deviation);
       return args && { init: given.callee.name, std: args.args.std };
     }
     const name = given.kind === 'name' ? given.name : given.kind === 'call' ? given.callee.name : '';
@@ -206,7 +222,7 @@ export const init: Param<Initial> = {
       return undefined;
     }
     const found = given.kind === 'name' ? INIT_WORDS.find((candidate) => candidate === name) : undefined;
-    return found ? { init: found } : wrong(c, given, this.takes, describe(c, given), nearest(name, [...INIT_WORDS, ...INIT_CALLS]));
+    return found ? { init: found } : wrong(c, given, this.takes, describe(c, given), nearest(name, [...INIT_WORDS, ...Object.keys(INIT_CALLS)]));
   },
 };
 

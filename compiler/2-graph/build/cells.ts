@@ -62,7 +62,7 @@ export function checkCell(c: Context, found: CellInScope): boolean {
     c.report(each);
   };
   const workshop = createWorkshop();
-  const dry: Context = { ...c, workshop, target: createTarget(workshop.builder), namer: counter(''), report };
+  const dry: Context = { ...c, workshop, target: createTarget(workshop.builder), namer: counter(''), report, observe: undefined };
   const extra = cell.params[2];
   if (extra) fail(dry, 'ZZ2016', extra.loc, 'a cell takes an input and a hidden state; pack several states along the channels and split them inside');
   const { scope } = runBody(dry, found, []);
@@ -99,7 +99,7 @@ function tryBody(c: Context, cell: CellInScope, x: TensorType, h: TensorType | u
   const report: Context['report'] = (each) => {
     refused ||= hasErrors([each]);
   };
-  const trial: Context = { ...c, workshop, target, namer: counter(''), probing: h === undefined, report };
+  const trial: Context = { ...c, workshop, target, namer: counter(''), probing: h === undefined, report, observe: undefined };
   const { result } = runBody(trial, cell, [tensor(paramId(cell.cell, 0)), h ? tensor(paramId(cell.cell, 1)) : POISON]);
   return !refused && result.kind === 'tensor' ? target.builder.type(result.id) : undefined;
 }

@@ -83,6 +83,20 @@ export interface Target {
 
 export const createTarget = (builder: Builder = createBuilder()): Target => ({ builder, known: new Set(), names: new Map(), impure: false });
 
+/** What an expression or a name stands for. */
+export type Fact = { readonly kind: 'number'; readonly value: number } | { readonly kind: 'tensors'; readonly types: readonly TensorType[] };
+
+/**
+ * Is told what a build makes of the net's own text, for an editor to show. What is only tried out, and what stands in other nets, is left aside.
+ * In the body of a cell everything is told for each stream.
+ */
+export interface Observer {
+  /** The expression, or the name that is defined, at a place. */
+  readonly value: (loc: Loc, fact: Fact) => void;
+  /** A weight that a call makes or, being used again, finds. For a layer it is the call that defines it. */
+  readonly weight: (call: Call, id: ValueId, shape: readonly number[]) => void;
+}
+
 export interface Context {
   readonly mode: 'train' | 'evaluate';
   readonly workshop: Workshop;
@@ -104,6 +118,7 @@ export interface Context {
   /** The names that the net defines, each where it first does. */
   readonly later?: ReadonlyMap<string, Ident>;
   readonly report: (found: Diagnostic) => void;
+  readonly observe?: Observer | undefined;
   readonly language: Language;
 }
 
@@ -147,6 +162,14 @@ export function spend(c: Context, loc: Loc, nodes = 0): void {
 export function fail(c: Context, code: Code, loc: Loc, message: string, more: Parameters<typeof diagnostic>[3] = {}): Value {
   c.report(diagnostic(code, loc, message, more));
   return POISON;
+}
+
+/** The value, told to the observer. */
+export function observed(c: Context, loc: Loc, value: Value): Value {
+  if (!c.observe || value.kind === 'poison') return value;
+  const ids = value.kind === 'tensor' ? [value.id] : value.kind === 'parts' ? value.ids : [];
+  c.observe.value(loc, value.kind === 'number' ? value : { kind: 'tensors', types: ids.map((id) => c.target.builder.type(id)) });
+  return value;
 }
 
 /** Appends a node to the target. Throws ShapeError. */

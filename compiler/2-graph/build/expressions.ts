@@ -7,7 +7,7 @@ import { batchDim } from '../types.ts';
 import { FUNCTION_NAMES, functionNamed } from '../functions.ts';
 import { bind, count, suggestion, value as anyValue } from './arguments.ts';
 import type { Context, Piped } from './context.ts';
-import { attempt, emit, fail, hasNode, shareNode, spend, toTensor } from './context.ts';
+import { attempt, emit, fail, hasNode, observed, shareNode, spend, toTensor } from './context.ts';
 import { createMaker } from './maker.ts';
 import { layerNamer } from './namer.ts';
 import type { Binding, Entry, Reading, Value } from './scope.ts';
@@ -24,18 +24,18 @@ export function evaluate(c: Context, expr: Expr): Value {
   }
   return chain.reduceRight((value: Value, link) => {
     spend(c, link.loc);
-    return link.kind === 'flow' ? flow(c, value, link) : arithmetic(c, link, value, evaluate(c, link.right));
-  }, atom(c, first));
+    return observed(c, link.loc, link.kind === 'flow' ? flow(c, value, link) : arithmetic(c, link, value, evaluate(c, link.right)));
+  }, observed(c, first.loc, atom(c, first)));
 }
 
 /** Sends a value through a chain of calls, as the stages of a twin do. */
 export const pipe = (c: Context, value: Value, loc: Loc, targets: readonly (Call | Name)[]): Value =>
-  targets.reduce((piped, target) => c.language.call(c, asCall(target), { kind: 'piped', value: piped, loc }), value);
+  targets.reduce((piped, target) => observed(c, target.loc, c.language.call(c, asCall(target), { kind: 'piped', value: piped, loc })), value);
 
 const asCall = (target: Call | Name): Call =>
   target.kind === 'call' ? target : { kind: 'call', callee: { name: target.name, loc: target.loc }, args: [], loc: target.loc };
 
-const flow = (c: Context, value: Value, link: Flow): Value => call(c, asCall(link.target), { kind: 'piped', value, loc: link.value.loc });
+const flow = (c: Context, value: Value, { target, value: from }: Flow): Value => observed(c, target.loc, call(c, asCall(target), { kind: 'piped', value, loc: from.loc }));
 
 function atom(c: Context, expr: Exclude<Expr, Flow | Binary>): Value {
   spend(c, expr.loc);

@@ -1,9 +1,10 @@
 // Definitions: names for values.
 
 import type { Ident, Let } from '../../1-syntax/ast.ts';
+import { batchDim } from '../types.ts';
 import { count } from './arguments.ts';
 import type { Context } from './context.ts';
-import { fail } from './context.ts';
+import { fail, observed } from './context.ts';
 import { evaluate } from './expressions.ts';
 import type { Binding, Value } from './scope.ts';
 import { isHole, POISON, tensor } from './scope.ts';
@@ -14,6 +15,9 @@ export function define(c: Context, name: Ident, binding: Binding): void {
   const first = c.scope.own.get(name.name);
   if (first) fail(c, 'ZZ2002', name.loc, `'${name.name}' is defined twice`, { related: [{ message: 'first defined here', loc: first.name.loc }] });
   else c.scope.own.set(name.name, { name, binding, used: false });
+  if (binding.kind === 'value') observed(c, name.loc, binding.value);
+  else if (binding.kind === 'stream') observed(c, name.loc, binding.last);
+  else if (binding.kind === 'reading') c.observe?.value(name.loc, { kind: 'tensors', types: [{ dtype: 'f32', shape: [batchDim(binding.parts.length), ...binding.shape] }] });
 }
 
 /** Defines a value's name, and gives the node it stands for this name in dumps. */

@@ -77,6 +77,7 @@ export function createMaker(c: Context, call: Pick<Call, 'callee'> & { readonly 
           throw new Refusal('ZZ3010', `this use needs weights ${showShape(shape)}, but its first use made them ${showShape(found.type.shape)}`, related);
         }
         if (scaled && call.origin) c.workshop.scaled.set(id, call.origin);
+        if (call.origin) c.observe?.weight(call.origin, id, shape);
         return shareNode(c, loc, 'weight', { name: id, shape, init: init.init, std: deviation(init, fan), decay }, id);
       };
     },

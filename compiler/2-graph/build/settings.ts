@@ -15,28 +15,33 @@ import { bare } from './view-operations.ts';
 
 interface Choice<T> {
   readonly params: Params;
+  readonly summary: string;
   readonly make: (args: Record<string, unknown>) => T;
 }
 
-const choice = <P extends Params, T>(params: P, make: (args: Args<P>) => T): Choice<T> => ({ params, make: (args) => make(args as Args<P>) });
+const choice = <P extends Params, T>(params: P, summary: string, make: (args: Args<P>) => T): Choice<T> => ({ params, summary, make: (args) => make(args as Args<P>) });
 
 const fraction = number({ min: 0, below: 1 });
 const rate = number({ above: 0 });
 const adamParams = { lr: or(rate, 1e-3, '1e-3'), beta1: or(fraction, 0.9), beta2: or(fraction, 0.999), eps: or(rate, 1e-8, '1e-8') };
-const adamLike = (kind: 'adam' | 'adamw' | 'amsgrad'): Choice<OptimizerSettings> => choice(adamParams, (args) => ({ kind, ...args }));
+const adamLike = (kind: 'adam' | 'adamw' | 'amsgrad', summary: string): Choice<OptimizerSettings> => choice(adamParams, summary, (args) => ({ kind, ...args }));
 
 export const OPTIMIZERS = {
-  adam: adamLike('adam'),
-  adamw: adamLike('adamw'),
-  amsgrad: adamLike('amsgrad'),
-  sgd: choice({ lr: or(rate, 1e-2, '1e-2'), momentum: or(fraction, 0), nesterov: or(bool, false) }, (args): OptimizerSettings => ({ kind: 'sgd', ...args })),
+  adam: adamLike('adam', 'Steps of about the rate, whatever the size of the gradients (Kingma and Ba, 2015).'),
+  adamw: adamLike('adamw', 'As adam, but weight decay shrinks the weights themselves (Loshchilov and Hutter, 2019).'),
+  amsgrad: adamLike('amsgrad', 'As adam, over the largest second moment so far (Reddi et al., 2018).'),
+  sgd: choice(
+    { lr: or(rate, 1e-2, '1e-2'), momentum: or(fraction, 0), nesterov: or(bool, false) },
+    'Steps along the gradient, or along its running sum with `momentum`.',
+    (args): OptimizerSettings => ({ kind: 'sgd', ...args }),
+  ),
 };
 
 export const SCHEDULES = {
-  constant: choice({}, (): ScheduleSettings => ({ kind: 'constant' })),
-  cosine: choice({ warmup: or(int({ min: 0 }), 0) }, (args): ScheduleSettings => ({ kind: 'cosine', ...args })),
-  step: choice({ every: int({ min: 1 }), factor: or(rate, 0.1) }, (args): ScheduleSettings => ({ kind: 'step', ...args })),
-  inverse: choice({ rate: number({ min: 0 }) }, (args): ScheduleSettings => ({ kind: 'inverse', ...args })),
+  constant: choice({}, 'The same rate throughout.', (): ScheduleSettings => ({ kind: 'constant' })),
+  cosine: choice({ warmup: or(int({ min: 0 }), 0) }, 'Falls from the rate to 0 over the run, after `warmup` steps of rising.', (args): ScheduleSettings => ({ kind: 'cosine', ...args })),
+  step: choice({ every: int({ min: 1 }), factor: or(rate, 0.1) }, 'Multiplied by `factor` every so many epochs.', (args): ScheduleSettings => ({ kind: 'step', ...args })),
+  inverse: choice({ rate: number({ min: 0 }) }, 'The rate over 1 + `rate` * step.', (args): ScheduleSettings => ({ kind: 'inverse', ...args })),
 };
 
 /** A call of one of a few kinds, such as `adam(lr: 1e-3)`, or its bare name. */
@@ -45,6 +50,7 @@ function oneOf<T>(noun: string, choices: Readonly<Record<string, Choice<T>>>): P
   const takes = `an ${noun}: ${names.join(', ')}`.replace('an schedule', 'a schedule');
   return {
     takes,
+    calls: choices,
     read(c, given) {
       const expr: Call | undefined = given.kind === 'call' ? given : given.kind === 'name' ? bare(given) : undefined;
       if (!expr) {
@@ -63,23 +69,23 @@ function oneOf<T>(noun: string, choices: Readonly<Record<string, Choice<T>>>): P
   };
 }
 
-interface Setting {
+interface Setting extends Pick<Param<unknown>, 'takes' | 'words' | 'calls'> {
   readonly summary: string;
-  readonly takes: string;
   readonly read: (c: Context, given: Given) => Partial<TrainSettings> | undefined;
 }
 
 const setting = <K extends keyof TrainSettings>(key: K, param: Param<TrainSettings[K]>, summary: string): Setting => ({
+  ...param,
   summary,
-  takes: param.takes,
   read(c, given) {
     const value = param.read(c, given);
     return value === undefined ? undefined : { [key]: value };
   },
 });
 
+/** The keys of `train`. */
 export const SETTINGS = {
-  dataset: setting('dataset', { ...text, takes: 'cifar10, synthetic or "a path"' }, 'The images to train on.'),
+  dataset: setting('dataset', { ...text, takes: 'cifar10, synthetic or "a path"', words: ['cifar10', 'synthetic'] }, 'The images to train on.'),
   optimizer: setting('optimizer', oneOf('optimizer', OPTIMIZERS), 'How weights follow their gradients.'),
   schedule: setting('schedule', oneOf('schedule', SCHEDULES), 'How the learning rate changes.'),
   batch: setting('batch', int({ min: 1, max: 65_536 }), 'Distinct images a step.'),

@@ -3,7 +3,7 @@
 import type { Call, Expr } from '../../1-syntax/ast.ts';
 import { nearest } from '../../diagnostics.ts';
 import type { Augmentation } from '../graph.ts';
-import type { Args, Params } from './arguments.ts';
+import type { Args, Callables, Params } from './arguments.ts';
 import { bind, int, number, or, range, written } from './arguments.ts';
 import type { Context } from './context.ts';
 import { fail } from './context.ts';
@@ -23,6 +23,7 @@ const define = <P extends Params>(params: P, summary: string, build: (args: Args
 });
 
 const probability = number({ min: 0, max: 1 });
+const operation: typeof written = { ...written, get calls(): Callables { return VIEW_OPERATIONS; } };
 
 /** All view operations but `each`, which makes several readings of one image. */
 export const VIEW_OPERATIONS = {
@@ -32,7 +33,7 @@ export const VIEW_OPERATIONS = {
   cutout: define({ size: int({ min: 1, max: 1024 }) }, 'Sets a square of `size` pixels to zero, at a random place.', ({ size }) => ({ op: 'cutout', size })),
   brightness: define({ d: number({ min: 0, max: 1 }) }, 'Adds one number from -d to d to all pixels, of range 0 to 1.', ({ d }) => ({ op: 'brightness', delta: d })),
   noise: define({ sigma: number({ min: 0, max: 1 }) }, 'Adds normal noise to each pixel, of range 0 to 1.', ({ sigma }) => ({ op: 'noise', sigma })),
-  sometimes: define({ p: probability, op: written }, 'Another operation, with probability p.', ({ p, op }, c) => {
+  sometimes: define({ p: probability, op: operation }, 'Another operation, with probability p.', ({ p, op }, c) => {
     if (op.kind !== 'call' && op.kind !== 'name') {
       fail(c, 'ZZ2006', op.loc, 'expected a view operation, as in sometimes(0.1, blur(sigma: 0.5))');
       return undefined;
@@ -50,13 +51,13 @@ export const bare = (name: Expr & { kind: 'name' }): Call => ({ kind: 'call', ca
 /** The augmentation that a call describes. Nothing where a mistake has been reported. */
 export function augmentation(c: Context, call: Call): Augmentation | undefined {
   const { name, loc } = call.callee;
-  const operation: ViewOperation | undefined = Object.hasOwn(VIEW_OPERATIONS, name) ? VIEW_OPERATIONS[name as keyof typeof VIEW_OPERATIONS] : undefined;
+  const known: ViewOperation | undefined = Object.hasOwn(VIEW_OPERATIONS, name) ? VIEW_OPERATIONS[name as keyof typeof VIEW_OPERATIONS] : undefined;
   if (isHole(name)) return undefined;
-  if (!operation) {
+  if (!known) {
     const found = nearest(name, VIEW_NAMES);
     fail(c, 'ZZ5005', loc, `'${name}' is no view operation`, found === undefined ? {} : { suggestion: found });
     return undefined;
   }
-  const bound = bind(c, call, operation.params);
-  return bound && operation.build(c, bound.args);
+  const bound = bind(c, call, known.params);
+  return bound && known.build(c, bound.args);
 }

@@ -19,9 +19,11 @@ const x = { x: value };
 /** Kinds without attributes. */
 type PlainKind = { [K in OpKind]: Attrs<K> extends Record<string, never> ? K : object extends Attrs<K> ? K : never }[OpKind];
 
+/** A summary as a sentence; a formula begins as it is. */
+const sentence = (text: string): string => `${text.replace(/^[a-z]{2,}(?![\w(])/, (word) => word.charAt(0).toUpperCase() + word.slice(1))}.`;
+
 /** A function that is one operation of one operand. */
-const plain = (group: FunctionGroup, kind: PlainKind): FunctionSpec =>
-  define(group)(x, `${OPS[kind].summary.charAt(0).toUpperCase()}${OPS[kind].summary.slice(1)}.`, (m, a) => m.op(kind, [a.x], {}));
+const plain = (group: FunctionGroup, kind: PlainKind): FunctionSpec => define(group)(x, sentence(OPS[kind].summary), (m, a) => m.op(kind, [a.x], {}));
 
 const reducing = { x: value, axis: or(axes, undefined, 'all'), keep: or(bool, false) };
 
