@@ -20,6 +20,19 @@ module.exports = {
       from: { path: '^runtime' },
       to: { path: '^compiler', pathNot: ['^compiler/5-emit/model.ts$', '^compiler/diagnostics.ts$'] },
     },
+    {
+      name: 'the-language-service-sees-only-the-compiler',
+      comment: 'editors in browsers use it too',
+      severity: 'error',
+      from: { path: '^editor/service' },
+      to: { pathNot: ['^editor/service', '^compiler'] },
+    },
+    {
+      name: 'the-compiler-runs-in-browsers',
+      severity: 'error',
+      from: { path: '^compiler' },
+      to: { dependencyTypes: ['core'] },
+    },
   ],
   options: {
     doNotFollow: { path: 'node_modules' },

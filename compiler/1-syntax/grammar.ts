@@ -46,7 +46,7 @@ export class ZigZagParser extends RecoveringParser {
     this.need(LBrace, () => this.CONSUME(LBrace), ...ITEMS);
     do this.MANY(() => this.attempt(() => this.SUBRULE(this.item), STARTERS, true));
     while (this.junk(ITEM, NETS));
-    this.CONSUME(RBrace);
+    this.close();
   });
 
   private readonly item: Rule = this.RULE('item', () => {
@@ -125,7 +125,7 @@ export class ZigZagParser extends RecoveringParser {
       this.MANY(() => this.attempt(() => this.SUBRULE(this.let)));
       this.attempt(() => this.SUBRULE(this.expr));
     } while (this.junk(BLOCKS.cell, OUTSIDE_CELL));
-    this.CONSUME(RBrace);
+    this.close();
   });
 
   private readonly params: Rule = this.RULE('params', () => {
@@ -159,7 +159,7 @@ export class ZigZagParser extends RecoveringParser {
       this.attempt(() => this.SUBRULE(this.expr));
     });
     this.steppings();
-    this.CONSUME(RBrace);
+    this.close();
   });
 
   private steppings(): void {
@@ -181,7 +181,7 @@ export class ZigZagParser extends RecoveringParser {
     this.need(Num, () => this.CONSUME(Num), LBrace);
     this.need(LBrace, () => this.CONSUME(LBrace), Step, Repeat);
     this.steppings();
-    this.CONSUME(RBrace);
+    this.close();
   });
 
   private readonly route: Rule = this.RULE('route', () => {
@@ -209,7 +209,7 @@ export class ZigZagParser extends RecoveringParser {
     this.attempt(() => this.AT_LEAST_ONE_SEP({ SEP: Comma, DEF: () => this.SUBRULE(this.expr) }), HEADER);
     this.need(LBrace, () => this.CONSUME(LBrace), Both, Cross, Repeat, StageName);
     this.stages();
-    this.CONSUME(RBrace);
+    this.close();
   });
 
   private stages(): void {
@@ -252,7 +252,7 @@ export class ZigZagParser extends RecoveringParser {
     this.need(Num, () => this.CONSUME(Num), LBrace);
     this.need(LBrace, () => this.CONSUME(LBrace), Both, Cross, Repeat, StageName);
     this.stages();
-    this.CONSUME(RBrace);
+    this.close();
   });
 
   private readonly backward: Rule = this.RULE('backward', () => {
@@ -260,7 +260,7 @@ export class ZigZagParser extends RecoveringParser {
     this.need(LBrace, () => this.CONSUME(LBrace), Grad);
     do this.MANY(() => this.attempt(() => this.SUBRULE(this.gradRoute)));
     while (this.junk(BLOCKS.backward, ITEMS));
-    this.CONSUME(RBrace);
+    this.close();
   });
 
   private readonly gradRoute: Rule = this.RULE('gradRoute', () => {
@@ -288,7 +288,7 @@ export class ZigZagParser extends RecoveringParser {
     this.need(LBrace, () => this.CONSUME(LBrace), Key);
     do this.MANY(() => this.attempt(() => this.SUBRULE(this.setting)));
     while (this.junk(BLOCKS.train, ITEMS));
-    this.CONSUME(RBrace);
+    this.close();
   });
 
   /** `batch = 25` and `batch: 25` are read too, and refused later: the mistake is a common one. */
@@ -388,6 +388,11 @@ export class ZigZagParser extends RecoveringParser {
     this.AT_LEAST_ONE_SEP({ SEP: Comma, DEF: () => this.SUBRULE(this.value) });
     this.CONSUME(RSquare);
   });
+
+  /** The brace that ends a block; without it the block stays, with what was read of it. */
+  private close(): void {
+    this.attempt(() => this.CONSUME(RBrace));
+  }
 
   /** `= expr`; without a value the names stay known. */
   private definition(): void {

@@ -46,15 +46,12 @@ export const viewTable = (): string =>
 
 const written = (value: unknown): string => (typeof value === 'object' && value !== null && 'kind' in value ? String(value.kind) : String(value));
 
-/** Keys of `train` that go by another name in the settings. */
-const FIELDS: Readonly<Record<string, keyof typeof DEFAULT_SETTINGS>> = { weight_decay: 'weightDecay', clip_norm: 'clipNorm' };
-
 export function settingTable(): string {
   const flags = addTrainingFlags(new Command()).options.map((option) => option.long ?? '');
-  const rows = Object.entries(SETTINGS).map(([key, { takes, summary }]) => {
+  const rows = Object.entries(SETTINGS).map(([key, { takes, summary, field }]) => {
     const flag = key === 'dataset' ? '--data' : `--${key.replace('_', '-')}`;
     if (!flags.includes(flag)) throw new Error(`the setting ${key} has no flag ${flag}`);
-    return [code(key), takes, code(written(DEFAULT_SETTINGS[FIELDS[key] ?? (key as keyof typeof DEFAULT_SETTINGS)])), code(flag), summary];
+    return [code(key), takes, code(written(DEFAULT_SETTINGS[field])), code(flag), summary];
   });
   return table(['key', 'value', 'default', 'flag', 'what it is'], rows);
 }

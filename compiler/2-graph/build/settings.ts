@@ -71,12 +71,15 @@ function oneOf<T>(noun: string, choices: Readonly<Record<string, Choice<T>>>): P
 
 interface Setting extends Pick<Param<unknown>, 'takes' | 'words' | 'calls'> {
   readonly summary: string;
+  /** The field of the settings that it sets. */
+  readonly field: keyof TrainSettings;
   readonly read: (c: Context, given: Given) => Partial<TrainSettings> | undefined;
 }
 
 const setting = <K extends keyof TrainSettings>(key: K, param: Param<TrainSettings[K]>, summary: string): Setting => ({
   ...param,
   summary,
+  field: key,
   read(c, given) {
     const value = param.read(c, given);
     return value === undefined ? undefined : { [key]: value };

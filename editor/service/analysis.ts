@@ -1,0 +1,105 @@
+// What is known of one text: tokens, tree, program, the meaning of its names, what each net builds, what is wrong. Every part is made when it is first asked for.
+
+import type { File, Net } from '../../compiler/1-syntax/ast.ts';
+import { parse } from '../../compiler/1-syntax/parse.ts';
+import type { ParseResult, Token } from '../../compiler/1-syntax/parse.ts';
+import { checkNet, loadProgram } from '../../compiler/2-graph/build.ts';
+import type { CheckedNet, Program, Reader } from '../../compiler/2-graph/build.ts';
+import { checkNets } from '../../compiler/check.ts';
+import type { Graph } from '../../compiler/2-graph/graph.ts';
+import type { Diagnostic, Source, Span } from '../../compiler/diagnostics.ts';
+import { collectFacts } from './facts.ts';
+import type { Facts } from './facts.ts';
+import { resolveNames } from './names.ts';
+import type { Names } from './names.ts';
+
+export interface Analysis {
+  readonly source: Source;
+  /** What could be read; where a mistake left a part out there is a hole. */
+  readonly ast: File;
+  readonly tokens: readonly Token[];
+  readonly comments: File['comments'];
+  readonly program: Program;
+  /** The imports, each with the file that it stands for. */
+  readonly imports: readonly { readonly span: Span; readonly path: string; readonly file: string }[];
+  readonly names: Names;
+  /** Of this file and of what it imports. */
+  readonly diagnostics: readonly Diagnostic[];
+  /** What the build of a net of this file found out about its text. */
+  readonly facts: (net: Net) => Facts;
+  /** The training graph of a net of this file; none where there are errors. */
+  readonly graph: (net: Net) => Graph | undefined;
+  /** Texts and trees by file, for the next analysis. */
+  readonly parses: ReadonlyMap<string, Parsed>;
+}
+
+interface Parsed {
+  readonly source: Source;
+  readonly result: ParseResult;
+}
+
+const lazy = <T>(make: () => T): (() => T) => {
+  let made: { readonly value: T } | undefined;
+  return () => (made ??= { value: make() }).value;
+};
+
+/**
+ * Analyses a file. Never throws on bad input; a file that cannot be read counts as empty. Files that have not changed since `before` are not parsed again,
+ * and if nothing at all has changed, `before` is given back.
+ */
+export function analyze(file: string, reader: Reader, before?: Analysis): Analysis {
+  const parses = new Map<string, Parsed>();
+  const parsed = (source: Source): ParseResult => {
+    const known = parses.get(source.file) ?? before?.parses.get(source.file);
+    const kept = known?.source.text === source.text ? known : { source, result: parse(source) };
+    parses.set(source.file, kept);
+    return kept.result;
+  };
+  const program = loadProgram(file, reader, parsed);
+  if (before && sameProgram(before, parses, program)) return before;
+  const source = program.main?.source ?? { file, text: '' };
+  const result = parsed(source);
+  const tokens = lazy(() => result.tokens);
+  const names = lazy(() => resolveNames(result.file, program.main?.library ?? { nets: new Map(), cells: new Map() }));
+  const nets = new Map<Net, { readonly checked: CheckedNet; readonly facts: Facts }>();
+  const built = (net: Net) => {
+    const known = nets.get(net) ?? build(program, net);
+    nets.set(net, known);
+    return known;
+  };
+  const diagnostics = lazy(() => checkNets(program, (program.main?.ast.nets ?? []).map((net) => built(net).checked)));
+  return {
+    source,
+    ast: result.file,
+    comments: result.file.comments,
+    program,
+    parses,
+    imports: result.file.imports.map(({ path, loc }) => ({ span: loc.span, path, file: reader.resolve(file, path) })),
+    get tokens() {
+      return tokens();
+    },
+    get names() {
+      return names();
+    },
+    get diagnostics() {
+      return diagnostics();
+    },
+    facts: (net) => built(net).facts,
+    graph: (net) => built(net).checked.graph,
+  };
+}
+
+function build(program: Program, net: Net): { readonly checked: CheckedNet; readonly facts: Facts } {
+  const { observer, facts } = collectFacts();
+  return { checked: checkNet(program, net, observer), facts };
+}
+
+const sameProgram = (before: Analysis, parses: ReadonlyMap<string, Parsed>, program: Program): boolean =>
+  program.main !== undefined &&
+  before.program.main !== undefined &&
+  parses.size === before.parses.size &&
+  [...parses].every(([file, { result }]) => before.parses.get(file)?.result === result) &&
+  program.diagnostics.length === before.program.diagnostics.length;
+
+/** The net that an offset lies in, or the one before it: a net whose brace is missing ends too early. */
+export const netAt = ({ ast }: Analysis, offset: number): Net | undefined => ast.nets.findLast(({ loc }) => loc.span.start <= offset);

@@ -1,0 +1,84 @@
+// Renaming, checked by trying it: every name must mean afterwards what it meant before.
+
+import type { Reader } from '../../compiler/2-graph/build.ts';
+import { CONTEXTUAL, STARTERS, wordOf } from '../../compiler/1-syntax/tokens.ts';
+import type { Source, Span } from '../../compiler/diagnostics.ts';
+import { quote } from '../../compiler/diagnostics.ts';
+import { analyze } from './analysis.ts';
+import type { Analysis } from './analysis.ts';
+import type { Occurrence } from './names.ts';
+import { definedAt, occurrencesOf } from './references.ts';
+
+export interface Edit {
+  readonly span: Span;
+  readonly text: string;
+}
+
+export type Renaming = { readonly edits: ReadonlyMap<string, readonly Edit[]> } | { readonly refused: string };
+
+const NO_NAME = 'Only names that a program defines can be changed, not words of the language.';
+const WORDS: ReadonlySet<string> = new Set([...STARTERS, ...CONTEXTUAL.values()].map(wordOf));
+
+/** The name that can be changed at an offset, or why there is none. */
+export function renamable(analysis: Analysis, offset: number): { readonly span: Span; readonly name: string } | { readonly refused: string } {
+  const found = definedAt(analysis, offset);
+  if (found) return { span: found.occurrence.loc.span, name: found.definition.name };
+  return { refused: NO_NAME };
+}
+
+/** The edits, by file, that give what is named at an offset another name everywhere. `others` are the files that may name it too. */
+export function renameAt(analysis: Analysis, offset: number, to: string, others: readonly Analysis[], reader: Reader): Renaming {
+  const found = definedAt(analysis, offset);
+  if (!found) return { refused: NO_NAME };
+  const { definition } = found;
+  if (!/^[A-Za-z_]\w*$/.test(to)) return { refused: `${quote(to)} is no name: names are letters, digits and _, and begin with no digit.` };
+  if (to.length > 255) return { refused: 'A name has at most 255 characters.' };
+  if (WORDS.has(to)) return { refused: `${quote(to)} is a word of the language.` };
+  if (to === definition.name) return { edits: new Map() };
+  const files = [...new Map([analysis, ...others].map((each) => [each.source.file, each])).values()];
+  const home = files.find(({ source }) => source.file === definition.loc.file);
+  if (!home) return { refused: `It is defined in ${definition.loc.file}, which cannot be changed from here.` };
+  const clash = home.names.definitions.find(({ name, owner }) => name === to && owner?.loc.span.start === definition.owner?.loc.span.start);
+  if (clash) return { refused: `${quote(to)} is defined already, in line ${clash.loc.line}.` };
+  const places = new Map(files.map((each) => [each.source.file, occurrencesOf(each, definition).map(({ loc }) => loc.span)]));
+  const changed = (source: Source): Source => ({ ...source, text: replaced(source.text, places.get(source.file) ?? [], to) });
+  const renamed: Reader = {
+    ...reader,
+    read(file) {
+      const source = reader.read(file);
+      return 'text' in source ? changed(source) : source;
+    },
+  };
+  const broken = files.find((each) => !sameMeanings(each, analyze(each.source.file, renamed), definition.name, to));
+  if (broken) return { refused: `With ${quote(to)} some names of ${broken.source.file} would mean something else.` };
+  return { edits: new Map([...places].filter(([, spans]) => spans.length > 0).map(([file, spans]) => [file, spans.map((span) => ({ span, text: to }))])) };
+}
+
+function replaced(text: string, places: readonly Span[], to: string): string {
+  const parts = places.map(({ end }, i) => to + text.slice(end, places[i + 1]?.start));
+  return text.slice(0, places[0]?.start) + parts.join('');
+}
+
+/** Whether each occurrence has the meaning it had, the new name in place of the old, and nothing is wrong that was not. */
+function sameMeanings(before: Analysis, after: Analysis, from: string, to: string): boolean {
+  const [old, now] = [before.names.occurrences, after.names.occurrences];
+  const [oldMeaning, meaning] = [meanings(old), meanings(now)];
+  return (
+    old.length === now.length &&
+    after.program.diagnostics.length === before.program.diagnostics.length &&
+    old.every(({ name }, i) => now[i]?.name === name || (name === from && now[i]?.name === to)) &&
+    old.every((each, i) => oldMeaning(each) === meaning(now[i]))
+  );
+}
+
+/** Meanings as words to compare. A definition of the file is told by its place among all occurrences, which a new name does not change. */
+function meanings(occurrences: readonly Occurrence[]): (occurrence: Occurrence | undefined) => string {
+  const index = new Map(occurrences.flatMap(({ defines, loc }, i) => (defines ? [[`${loc.file} ${loc.span.start}`, i] as const] : [])));
+  return (occurrence) => {
+    const meaning = occurrence?.meaning;
+    if (!meaning) return 'nothing';
+    if ('builtin' in meaning) return `${meaning.builtin.kind} ${meaning.builtin.name}`;
+    const { kind, loc } = meaning.definition;
+    return `${kind} ${index.get(`${loc.file} ${loc.span.start}`) ?? loc.file}`;
+  };
+}
