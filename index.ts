@@ -26,7 +26,8 @@ export type { BufferSpec, DeviceProfile, Model, Program as ModelProgram, Role } 
 export { BackendError, type Backend, type Clock, type Finished, type Run, type Runner, type Session, type Tensor } from './runtime/backend.ts';
 export { gpujsBackend, type GpuJsMode, type GpuJsOptions } from './runtime/backends/gpujs.ts';
 export { wasmBackend, type WasmOptions } from './runtime/backends/wasm.ts';
-export { findAdapter, type Adapter } from './runtime/backends/adapter.ts';
+export { type Adapter } from './runtime/backends/adapter.ts';
+export { findAdapter } from './runtime/backends/dawn.ts';
 export { webgpuBackend, type WebGpuBackendOptions } from './runtime/backends/webgpu.ts';
 export { referenceBackend } from './runtime/backends/reference.ts';
 export { capture, decodeCheckpoint, encodeCheckpoint, persistent, restore, START, type Checkpoint, type Progress } from './runtime/checkpoint.ts';

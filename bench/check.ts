@@ -7,7 +7,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { findAdapter } from '../runtime/backends/adapter.ts';
+import { findAdapter } from '../runtime/backends/dawn.ts';
 import { commandLine, openRecord, ownVersions, thisMachine } from './record.ts';
 import type { CheckRow } from './rows.ts';
 

@@ -1,7 +1,7 @@
 // The name of this machine's GPU, as a folder is called. Ends with status 2 where there is none; ZZ_BENCH_ANY=1 takes a software adapter, to try the scripts.
 // node scripts/bench.js machine
 
-import { findAdapter } from '../runtime/backends/adapter.ts';
+import { findAdapter } from '../runtime/backends/dawn.ts';
 
 const adapter = await findAdapter().catch((error: unknown) => String(error));
 if (typeof adapter === 'string' || (adapter.software && process.env['ZZ_BENCH_ANY'] !== '1')) {

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { availableParallelism, cpus } from 'node:os';
 import { dirname } from 'node:path';
-import { findAdapter } from '../runtime/backends/adapter.ts';
+import { findAdapter } from '../runtime/backends/dawn.ts';
 import { writeWhole } from '../runtime/files.ts';
 
 export interface Machine {

@@ -29,10 +29,9 @@ export const BACKENDS: readonly BackendEntry[] = [
     name: 'webgpu',
     summary: 'compute shaders on the GPU; if it is named, on an adapter that the processor draws as well',
     load: async ({ software = false, adapter: known } = {}) => {
-      const [{ emitWebGpu }, { webgpuBackend }, { usableAdapter }] = await Promise.all([
+      const [{ emitWebGpu }, { usableAdapter, webgpuBackend }] = await Promise.all([
         import('../compiler/5-emit/wgsl/emit.ts'),
         import('../runtime/backends/webgpu.ts'),
-        import('../runtime/backends/webgpu/device.ts'),
       ]);
       const adapter = known ?? (await usableAdapter(software));
       return { fused: true, emit: (graph, batch) => emitWebGpu(graph, { device: adapter }, batch), backend: webgpuBackend({ software, adapter }) };
@@ -81,7 +80,7 @@ const names = (): string[] => [AUTO, ...BACKENDS.map(({ name }) => name)];
 
 /** The GPU, if there is one; an adapter that is drawn by the processor is none. */
 async function findGpu(): Promise<Adapter | undefined> {
-  const { findAdapter } = await import('../runtime/backends/adapter.ts');
+  const { findAdapter } = await import('../runtime/backends/dawn.ts');
   const adapter = await findAdapter().catch(() => undefined);
   return adapter?.software === false ? adapter : undefined;
 }

@@ -3,7 +3,7 @@
 import { access, constants, mkdir, readdir } from 'node:fs/promises';
 import { availableParallelism, cpus, release, totalmem } from 'node:os';
 import { BackendError } from '../runtime/backend.ts';
-import { findAdapter } from '../runtime/backends/adapter.ts';
+import { findAdapter } from '../runtime/backends/dawn.ts';
 import { BACKENDS } from './backends.ts';
 import { reason, type Finding } from './doctor/finding.ts';
 import { gpuFindings } from './doctor/gpu.ts';

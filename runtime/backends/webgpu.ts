@@ -1,42 +1,33 @@
-// The WebGPU backend: compute shaders through Dawn in Node and navigator.gpu in browsers. A run is one command buffer and one submit; weights, states and all
-// that a step computes stay on the device, and only what is asked for is read back.
+// The WebGPU backend: compute shaders through Dawn in Node and navigator.gpu in browsers.
 
-import type { Model, WebGpuStep } from '../../compiler/5-emit/model.ts';
-import type { Backend } from '../backend.ts';
-import { allocate } from './webgpu/allocate.ts';
-import { commandsOf } from './webgpu/commands.ts';
-import { openDevice, type DeviceOptions } from './webgpu/device.ts';
-import { checked } from './webgpu/errors.ts';
-import { compilePipelines, type Pipelines } from './webgpu/pipelines.ts';
-import { createSession, type Prepared } from './webgpu/session.ts';
+import type { WebGpuStep } from '../../compiler/5-emit/model.ts';
+import { BackendError, type Backend } from '../backend.ts';
+import type { Adapter } from './adapter.ts';
+import { findAdapter, webgpu } from './dawn.ts';
+import { webgpuOn, type WebGpuOnOptions } from './webgpu/backend.ts';
+import { DOCTOR, notHardware } from './webgpu/device.ts';
+import { textOf } from './webgpu/errors.ts';
 
-export interface WebGpuBackendOptions extends DeviceOptions {
-  /** Called with the device when it is open, for tests and tools. */
-  readonly onDevice?: (gpu: GPUDevice) => void;
+export interface WebGpuBackendOptions extends WebGpuOnOptions {
+  /** The adapter as findAdapter gave it; where it is not given, it is asked for. */
+  readonly adapter?: Adapter;
+  /** Takes the place of navigator.gpu, or in Node of Dawn's usual instance. The caller keeps it until the device is done. */
+  readonly source?: GPU;
 }
 
 /** The backend. `open` throws BackendError where there is no adapter, no memory, or a shader does not compile. */
-export const webgpuBackend = ({ onDevice, ...options }: WebGpuBackendOptions = {}): Backend<WebGpuStep> => ({
-  name: 'webgpu',
-  async open(model) {
-    const device = await openDevice(model, options);
-    onDevice?.(device.gpu);
-    try {
-      const pipelines = await compilePipelines(device.gpu, Object.values(model.programs).flatMap(({ steps }) => steps));
-      return createSession(device, await checked(device.gpu, 'making room for the model', () => prepare(device.gpu, model, pipelines)));
-    } catch (error) {
-      device.gpu.destroy();
-      throw error;
-    }
-  },
-});
+export const webgpuBackend = ({ adapter, source, ...options }: WebGpuBackendOptions = {}): Backend<WebGpuStep> =>
+  webgpuOn(async () => {
+    // In a process of its own first, which keeps a software driver's warnings off the terminal.
+    if (options.software !== true && !adapter && !source) await usableAdapter(false);
+    return source ?? webgpu();
+  }, options);
 
-function prepare(gpu: GPUDevice, model: Model<WebGpuStep>, pipelines: Pipelines): Map<string, Prepared> {
-  const all = allocate(gpu, model);
-  return new Map(
-    Object.entries(model.programs).map(([name, program]) => {
-      const places = all.get(name) ?? new Map();
-      return [name, { program, places, commands: commandsOf(gpu, program, places, pipelines) }] as const;
-    }),
-  );
+/** The adapter that shaders are written for. Throws BackendError where there is none that will do. */
+export async function usableAdapter(software: boolean): Promise<Adapter> {
+  const adapter = await findAdapter().catch((cause: unknown) => {
+    throw new BackendError(`WebGPU does not start here: ${textOf(cause)}`, DOCTOR, { cause });
+  });
+  if (!software && adapter.software) throw notHardware(adapter);
+  return adapter;
 }

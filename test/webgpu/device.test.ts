@@ -6,7 +6,7 @@ import { createBuilder } from '../../compiler/2-graph/builder.ts';
 import { emitWebGpu } from '../../compiler/5-emit/wgsl/emit.ts';
 import { EVERY_DEVICE } from '../../compiler/5-emit/wgsl/shader.ts';
 import type { DeviceLimits, Model, ShaderNeeds, WebGpuStep } from '../../compiler/5-emit/model.ts';
-import { findAdapter } from '../../runtime/backends/adapter.ts';
+import { findAdapter } from '../../runtime/backends/dawn.ts';
 import { webgpuBackend } from '../../runtime/backends/webgpu.ts';
 import { needsOf, refusal } from '../../runtime/backends/webgpu/needs.ts';
 import { graphOf } from '../kernels/cases.ts';

@@ -2,7 +2,7 @@
 
 import type { Model, WebGpuStep } from '../../../compiler/5-emit/model.ts';
 import { BackendError } from '../../backend.ts';
-import { ADAPTER_OPTIONS, findAdapter, LIMIT_NAMES, profileOf, webgpu } from '../adapter.ts';
+import { ADAPTER_OPTIONS, LIMIT_NAMES, profileOf } from '../adapter.ts';
 import type { Adapter } from '../adapter.ts';
 import { textOf } from './errors.ts';
 import { needsOf, refusal } from './needs.ts';
@@ -13,39 +13,18 @@ export interface Device {
   readonly adapter: Adapter;
 }
 
-export interface DeviceOptions {
-  /** Whether an adapter that the processor draws will do. */
-  readonly software?: boolean;
-  /** The adapter as findAdapter gave it; where it is not given, it is asked for. */
-  readonly adapter?: Adapter;
-  /** Takes the place of navigator.gpu, or in Node of Dawn's usual instance. The caller keeps it until the device is done. */
-  readonly source?: GPU;
-}
+export const DOCTOR = 'zz doctor shows the adapters and drivers of this machine; --backend wasm runs on the processor.';
 
-const DOCTOR = 'zz doctor shows the adapters and drivers of this machine; --backend wasm runs on the processor.';
-
-/** The adapter that shaders are written for. Throws BackendError where there is none that will do. */
-export async function usableAdapter(software: boolean): Promise<Adapter> {
-  const adapter = await findAdapter().catch((cause: unknown) => {
-    throw new BackendError(`WebGPU does not start here: ${textOf(cause)}`, DOCTOR, { cause });
-  });
-  if (!software && adapter.software) throw notHardware(adapter);
-  return adapter;
-}
-
-const notHardware = ({ name }: Adapter): BackendError =>
+export const notHardware = ({ name }: Adapter): BackendError =>
   new BackendError(`the only WebGPU adapter here, ${name}, is drawn by the processor`, `--backend webgpu runs on it all the same; ${DOCTOR}`);
 
 /**
  * Opens the adapter with the features and limits that the model uses; buffers may be as large as the adapter allows.
- * Throws BackendError where there is no adapter, or where it lacks something.
+ * `software` says whether one that the processor draws will do. Throws BackendError where there is no adapter, or where it lacks something.
  */
-export async function openDevice(model: Model<WebGpuStep>, { software = false, adapter: known, source: given }: DeviceOptions): Promise<Device> {
-  // In a process of its own first, which keeps a software driver's warnings off the terminal.
-  if (!software && !known && !given) await usableAdapter(false);
+export async function openDevice(model: Model<WebGpuStep>, source: () => Promise<GPU>, software: boolean): Promise<Device> {
   try {
-    const source = given ?? (await webgpu());
-    const found = await source.requestAdapter(ADAPTER_OPTIONS);
+    const found = await (await source()).requestAdapter(ADAPTER_OPTIONS);
     if (!found) throw new BackendError('WebGPU finds no adapter', DOCTOR);
     const adapter = profileOf(found);
     if (!software && adapter.software) throw notHardware(adapter);

@@ -1,12 +1,20 @@
 // Which of gpu.js's modes works on this machine: each is tried with a small kernel, fastest first.
 
 import { GPU } from 'gpu.js';
-import { BackendError } from '../backend.ts';
-import { findAdapter, installDawn } from './adapter.ts';
+import { BackendError } from '../../backend.ts';
+import type { Adapter } from '../adapter.ts';
 
 export type GpuJsMode = 'webgpu' | 'webgl2' | 'webasm' | 'cpu';
 
 const MODES: readonly GpuJsMode[] = ['webgpu', 'webgl2', 'webasm', 'cpu'];
+
+/** How gpu.js comes by WebGPU. */
+export interface WebGpuHere {
+  /** Throws Error where there is none. */
+  readonly find: () => Promise<Adapter>;
+  /** Makes sure that navigator.gpu is there. */
+  readonly install: () => Promise<void>;
+}
 
 interface Chosen {
   readonly mode: GpuJsMode;
@@ -19,11 +27,11 @@ interface Chosen {
  * The mode that was asked for, or the fastest that works. A software WebGPU adapter counts only when the mode is asked for.
  * Throws BackendError with each mode's reason where none works.
  */
-export async function chooseMode(asked?: GpuJsMode): Promise<Chosen> {
+export async function chooseMode(webgpu: WebGpuHere, asked?: GpuJsMode): Promise<Chosen> {
   const reasons: string[] = [];
   for (const mode of asked ? [asked] : MODES) {
     try {
-      return await tryMode(mode, asked !== undefined);
+      return await tryMode(webgpu, mode, asked !== undefined);
     } catch (error) {
       reasons.push(`${mode}: ${error instanceof Error ? error.message : String(error)}`);
     }
@@ -32,8 +40,8 @@ export async function chooseMode(asked?: GpuJsMode): Promise<Chosen> {
   throw new BackendError(what, asked ? 'Leave the mode out to take one that works here, or choose webasm or cpu.' : 'Choose another backend, such as reference.');
 }
 
-async function tryMode(mode: GpuJsMode, askedFor: boolean): Promise<Chosen> {
-  const device = mode === 'webgpu' ? `gpu.js webgpu on ${await adapterName(askedFor)}` : `gpu.js ${mode}`;
+async function tryMode(webgpu: WebGpuHere, mode: GpuJsMode, askedFor: boolean): Promise<Chosen> {
+  const device = mode === 'webgpu' ? `gpu.js webgpu on ${await adapterName(webgpu, askedFor)}` : `gpu.js ${mode}`;
   if (mode === 'webgl2' && !GPU.isWebGL2Supported) throw new Error('there is no WebGL2 here');
   if (mode === 'webasm' && typeof WebAssembly !== 'object') throw new Error('there is no WebAssembly here');
   const gpu = new GPU({ mode: mode as 'cpu' });
@@ -59,9 +67,9 @@ async function probe(gpu: GPU): Promise<void> {
 }
 
 /** The adapter's name, once it is known to be fit and navigator.gpu is there. gpu.js carries a Dawn of its own that needs a newer C library. */
-async function adapterName(softwareCounts: boolean): Promise<string> {
-  const { name, software } = await findAdapter();
+async function adapterName({ find, install }: WebGpuHere, softwareCounts: boolean): Promise<string> {
+  const { name, software } = await find();
   if (software && !softwareCounts) throw new Error(`${name} is a software adapter`);
-  await installDawn();
+  await install();
   return name;
 }
