@@ -18,7 +18,7 @@ module.exports = {
       comment: 'the runtime runs compiled models: of the compiler it knows their types and the diagnostics',
       severity: 'error',
       from: { path: '^runtime' },
-      to: { path: '^compiler', pathNot: ['^compiler/5-emit/model.ts$', '^compiler/diagnostics.ts$'] },
+      to: { path: '^compiler', pathNot: ['^compiler/5-emit/(model|artefact).ts$', '^compiler/diagnostics.ts$'] },
     },
     {
       name: 'the-language-service-sees-only-the-compiler',
@@ -32,6 +32,13 @@ module.exports = {
       severity: 'error',
       from: { path: '^compiler' },
       to: { dependencyTypes: ['core'] },
+    },
+    {
+      name: 'browsers-see-nothing-of-node',
+      comment: 'what compiled models import in a browser works there',
+      severity: 'error',
+      from: { path: '\\.browser\\.ts$' },
+      to: { path: '^(node:|(fs|os|path|url|crypto|module|worker_threads|child_process|v8)(/|$))', reachable: true },
     },
   ],
   options: {

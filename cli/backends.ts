@@ -4,6 +4,7 @@ import type { Emitter } from '../compiler/compile.ts';
 import type { Model } from '../compiler/5-emit/model.ts';
 import { BackendError, type Backend, type Session } from '../runtime/backend.ts';
 import type { Adapter } from '../runtime/backends/adapter.ts';
+import { gpujsEmitter, referenceEmitter, wasmEmitter, webgpuEmitter } from './emitters.ts';
 import { didYouMean, UsageError } from './io.ts';
 
 export interface Target extends Emitter<unknown> {
@@ -29,48 +30,33 @@ export const BACKENDS: readonly BackendEntry[] = [
     name: 'webgpu',
     summary: 'compute shaders on the GPU; if it is named, on an adapter that the processor draws as well',
     load: async ({ software = false, adapter: known } = {}) => {
-      const [{ emitWebGpu }, { usableAdapter, webgpuBackend }] = await Promise.all([
-        import('../compiler/5-emit/wgsl/emit.ts'),
-        import('../runtime/backends/webgpu.ts'),
-      ]);
+      const { usableAdapter, webgpuBackend } = await import('../runtime/backends/webgpu.ts');
       const adapter = known ?? (await usableAdapter(software));
-      return { fused: true, emit: (graph, batch) => emitWebGpu(graph, { device: adapter }, batch), backend: webgpuBackend({ software, adapter }) };
+      return { ...(await webgpuEmitter(adapter)), backend: webgpuBackend({ software, adapter }) };
     },
   },
   {
     name: 'wasm',
     summary: 'WebAssembly SIMD on worker threads: what a machine without a GPU runs fastest',
     load: async ({ threads } = {}) => {
-      const [{ emitWasm }, { bindBatch }, { hasRelaxedSimd, wasmBackend }] = await Promise.all([
-        import('../compiler/5-emit/wasm/emit.ts'),
-        import('../compiler/2-graph/bind.ts'),
-        import('../runtime/backends/wasm.ts'),
-      ]);
-      return { emit: (graph, batch) => emitWasm(bindBatch(graph, batch), { relaxed: hasRelaxedSimd() }, batch), backend: wasmBackend(threads === undefined ? {} : { threads }) };
+      const { hasRelaxedSimd, wasmBackend } = await import('../runtime/backends/wasm.ts');
+      return { ...(await wasmEmitter(hasRelaxedSimd())), backend: wasmBackend(threads === undefined ? {} : { threads }) };
     },
   },
   {
     name: 'gpujs',
     summary: 'gpu.js in the fastest of its modes that works: webgpu, webgl2, webasm, cpu',
     load: async () => {
-      const [{ emitGpuJs }, { bindBatch }, { gpujsBackend }] = await Promise.all([
-        import('../compiler/5-emit/gpujs/emit.ts'),
-        import('../compiler/2-graph/bind.ts'),
-        import('../runtime/backends/gpujs.ts'),
-      ]);
-      return { emit: (graph, batch) => emitGpuJs(bindBatch(graph, batch), batch), backend: gpujsBackend() };
+      const { gpujsBackend } = await import('../runtime/backends/gpujs.ts');
+      return { ...(await gpujsEmitter()), backend: gpujsBackend() };
     },
   },
   {
     name: 'reference',
     summary: 'the plain evaluator: slow, and what the others are tested against',
     load: async () => {
-      const [{ emitReference }, { bindBatch }, { referenceBackend }] = await Promise.all([
-        import('../compiler/5-emit/reference.ts'),
-        import('../compiler/2-graph/bind.ts'),
-        import('../runtime/backends/reference.ts'),
-      ]);
-      return { emit: (graph, batch) => emitReference(bindBatch(graph, batch)), backend: referenceBackend };
+      const { referenceBackend } = await import('../runtime/backends/reference.ts');
+      return { ...(await referenceEmitter()), backend: referenceBackend };
     },
   },
 ];

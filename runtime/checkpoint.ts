@@ -1,6 +1,6 @@
 // A run's state as the bytes of one safetensors file: weights, optimiser states, how far the run has come, and what normalising takes from the training images.
 
-import type { BufferId, BufferSpec, Model } from '../compiler/5-emit/model.ts';
+import type { BufferId, BufferSpec, Model, Program } from '../compiler/5-emit/model.ts';
 import type { Session } from './backend.ts';
 import { isKept } from './backends/buffers.ts';
 import type { ChannelStatistics, Companions, InputStatistics } from './data/normalize.ts';
@@ -36,9 +36,9 @@ const FORMAT = /^zigzag-checkpoint-(\d{1,9})$/;
 const [MEAN, STD] = ['normalize/mean', 'normalize/std'];
 
 /** Weights and states of a model, each once. */
-export function persistent(model: Model): BufferSpec[] {
+export function persistent({ programs }: { readonly programs: Readonly<Record<string, Pick<Program<unknown>, 'buffers'>>> }): BufferSpec[] {
   const byId = new Map<BufferId, BufferSpec>();
-  for (const program of Object.values(model.programs)) {
+  for (const program of Object.values(programs)) {
     for (const buffer of program.buffers) {
       if (isKept(buffer)) byId.set(buffer.id, buffer);
     }

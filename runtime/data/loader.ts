@@ -1,7 +1,7 @@
 // Batches by step: which images, which readings of them, normalised. Everything depends on (seed, step) alone, so a resumed run goes on as it was.
 
 import { hash } from '../random.ts';
-import { DataError, imageSize, type Dataset, type Split, type SplitName } from './dataset.ts';
+import { DataError, imageSize, type Dataset, type ImageShape, type Split, type SplitName } from './dataset.ts';
 import { channelStatistics, companionsOf, type InputStatistics } from './normalize.ts';
 import { plainInputs, plainReadings, separateInputs, trainingInputs, unit, type Inputs, type Pixels, type ReadingPlan } from './readings.ts';
 import { shuffled } from './shuffle.ts';
@@ -46,14 +46,20 @@ const MOST_COMPANIONS = 1024;
 const EVALUATION_SEED = 678;
 
 /** The plan for a data set, with the statistics of its training split that the plan's way of normalising needs. */
-export const makePlan = (dataset: Dataset, settings: Omit<Plan, keyof InputStatistics>): Plan => ({ ...settings, ...inputStatistics(dataset, settings) });
+export const makePlan = (dataset: Dataset, settings: Omit<Plan, keyof InputStatistics>): Plan => ({
+  ...settings,
+  ...inputStatistics(dataset.train, dataset.shape, settings.normalize, evaluationBatch(settings)),
+});
 
-/** For `per_batch` single images are normalised among as many others as stand beside one in an evaluation batch, always the same ones. */
-function inputStatistics({ train, shape }: Dataset, plan: Omit<Plan, keyof InputStatistics>): InputStatistics {
-  if (plan.normalize === 'channel') return { channels: channelStatistics(train, shape) };
-  if (plan.normalize === 'none' || train.count === 0) return {};
+/**
+ * What normalising takes from the training images. For `per_batch` single images are normalised among as many others as stand beside one in an evaluation batch of
+ * `size`, always the same ones.
+ */
+export function inputStatistics(train: Pick<Split, 'count' | 'images'>, shape: ImageShape, normalize: ReadingPlan['normalize'], size: number): InputStatistics {
+  if (normalize === 'channel') return { channels: channelStatistics(train, shape) };
+  if (normalize === 'none' || train.count === 0) return {};
   const order = hash(EVALUATION_SEED, COMPANIONS);
-  const count = Math.min(evaluationBatch(plan) - 1, train.count, MOST_COMPANIONS);
+  const count = Math.min(size - 1, train.count, MOST_COMPANIONS);
   const indices = Uint32Array.from({ length: count }, (_, i) => shuffled((i + 1) % train.count, train.count, order));
   return { companions: companionsOf(plainReadings(shape, pixelsOf(train, indices), indices.length), imageSize(shape)) };
 }
@@ -87,7 +93,7 @@ export const testSelections = (images: number, size: number): Selection[] =>
   Array.from({ length: Math.ceil(images / size) }, (_, i) => ({ split: 'test', order: hash(EVALUATION_SEED, EVALUATE), start: i * size, batch: size, count: Math.min(size, images - i * size) }));
 
 /** Where the images of a selection stand in their split, [batch]. */
-export const indicesOf = ({ count }: Split, { order, start, batch }: Selection): Uint32Array =>
+export const indicesOf = ({ count }: Pick<Split, 'count'>, { order, start, batch }: Selection): Uint32Array =>
   Uint32Array.from({ length: batch }, (_, i) => shuffled((start + i) % count, count, order));
 
 export const labelsOf = ({ labels }: Split, indices: Uint32Array): Int32Array => Int32Array.from(indices, (index) => labels[index] as number);
@@ -125,7 +131,7 @@ export function* predictBatches({ shape }: Dataset, images: readonly Uint8Array[
   }
 }
 
-function pixelsOf(split: Split, indices: Uint32Array): Pixels {
+function pixelsOf(split: Pick<Split, 'count' | 'images'>, indices: Uint32Array): Pixels {
   const size = split.images.length / split.count;
   return (i) => unit(split.images, (indices[i] as number) * size, size);
 }

@@ -25,7 +25,7 @@ export interface InputStatistics {
 export const inputStatisticsOf = ({ channels, companions }: InputStatistics): InputStatistics => ({ ...(channels && { channels }), ...(companions && { companions }) });
 
 /** The statistics of a split's channels, exact: bytes are counted, not summed as floats. */
-export function channelStatistics(split: Split, shape: ImageShape): ChannelStatistics {
+export function channelStatistics(split: Pick<Split, 'images'>, shape: ImageShape): ChannelStatistics {
   const channels = shape[2];
   const counts = new Float64Array(channels * 256);
   const { images } = split;
