@@ -8,7 +8,12 @@ export type Tensor = Float32Array | Int32Array;
 export interface Backend<Step> {
   readonly name: string;
   /** What it runs on, for people: an adapter's name, `gpu.js webasm`, … Throws BackendError where it cannot run here. */
-  open(model: Model<Step>): Promise<Session>;
+  open(model: Model<Step>, options?: OpenOptions): Promise<Session>;
+}
+
+export interface OpenOptions {
+  /** Everything that a run computes is looked at: it throws NumericsError at the first step that made a value which is not finite. Much slower. */
+  readonly checkNumerics?: boolean;
 }
 
 /** A model on a device. Weights and states start as zeros until they are written. */
@@ -20,10 +25,17 @@ export interface Session {
    * Throws RangeError where a feed has the wrong length.
    */
   run(program: string, feeds: ReadonlyMap<BufferId, Tensor>, wanted: readonly BufferId[]): Promise<Map<BufferId, Float32Array>>;
+  /** Runs a program so often, with the times of its steps; what it computes stands as after any run. Backends that cannot tell its steps apart lack it. */
+  profile?(program: string, feeds: ReadonlyMap<BufferId, Tensor>, runs: number): Promise<readonly ProfiledRun[]>;
   /** A weight or state. */
   read(id: BufferId): Promise<Float32Array>;
   write(id: BufferId, values: Float32Array): Promise<void>;
   dispose(): Promise<void>;
+}
+
+/** When each step of a run began and ended, in microseconds since the run began, by the device's clock where it has one. */
+export interface ProfiledRun {
+  readonly steps: readonly { readonly begin: number; readonly end: number }[];
 }
 
 /** The counters that leaves of kind `scalar` read. */

@@ -6,10 +6,10 @@ import { ADAPTER_OPTIONS, describe, LIMIT_NAMES, profileOf, type Adapter, type A
 /**
  * Toggles of Dawn. The first three show Node the 16-bit numbers and matrices of subgroups that an adapter has. The other two leave out what our shaders do not
  * need: an index that is confined at every access (none is out of bounds: test/webgpu/bounds.test.ts), and workgroup memory filled with zeros (all of it is
- * written before it is read). Browsers do both.
+ * written before it is read). Browsers do both. Timestamps are not rounded, as browsers round them.
  */
 const TOGGLES = ['allow_unsafe_apis', 'vulkan_enable_f16_on_nvidia', 'use_vulkan_memory_model', 'disable_robustness', 'disable_workgroup_init'];
-export const DAWN_FLAGS: readonly string[] = [`enable-dawn-features=${TOGGLES.join(',')}`];
+export const DAWN_FLAGS: readonly string[] = [`enable-dawn-features=${TOGGLES.join(',')}`, 'disable-dawn-features=timestamp_quantization'];
 
 /** Seconds after which a driver that does not answer counts as missing. */
 const PATIENCE = 20;

@@ -1,12 +1,14 @@
 // The plain evaluator as a backend: every operation by itself, on arrays. Slow, obvious, and what the others are tested against.
 
 import type { BufferId, BufferSpec, Model, Program, ReferenceStep } from '../../compiler/5-emit/model.ts';
-import type { Backend, Session, Tensor } from '../backend.ts';
+import type { Backend, ProfiledRun, Session, Tensor } from '../backend.ts';
+import type { Checked } from '../numerics.ts';
 import { isKept } from './buffers.ts';
+import { lookAt, profiledRun, type Observe } from './observe.ts';
 
 export const referenceBackend: Backend<ReferenceStep> = {
   name: 'reference',
-  open: async (model) => openSession(model),
+  open: async (model, { checkNumerics = false } = {}) => openSession(model, checkNumerics),
 };
 
 const count = (spec: BufferSpec): number => spec.shape.reduce((a, b) => a * b, 1);
@@ -31,17 +33,22 @@ function planOf(program: Program<ReferenceStep>): Plan {
   return { program, specs, constants: new Map(constants), dying };
 }
 
-function openSession(model: Model<ReferenceStep>): Session {
+function openSession(model: Model<ReferenceStep>, checkNumerics: boolean): Session {
   const plans = new Map(Object.entries(model.programs).map(([name, program]) => [name, planOf(program)]));
   const kept = new Map<BufferId, Float32Array>();
   for (const { program } of plans.values()) {
     for (const spec of program.buffers) if (isKept(spec) && !kept.has(spec.id)) kept.set(spec.id, new Float32Array(count(spec)));
   }
+  const planFor = (name: string): Plan => plans.get(name) ?? missing(`no program ${name}`);
   const keptBuffer = (id: BufferId): Float32Array => kept.get(id) ?? missing(`no weight or state ${id}`);
   return {
     backend: 'reference',
     device: 'one thread of JavaScript',
-    run: async (name, feeds, wanted) => runProgram(plans.get(name) ?? missing(`no program ${name}`), kept, feeds, wanted),
+    run: async (name, feeds, wanted) => {
+      const plan = planFor(name);
+      return runProgram(plan, kept, feeds, wanted, checkNumerics ? lookAt(name, plan.program, plan.program.steps.map(checkedOf)) : undefined);
+    },
+    profile: async (name, feeds, runs) => Array.from({ length: runs }, () => timed(planFor(name), kept, feeds)),
     read: async (id) => keptBuffer(id).slice(),
     write: async (id, values) => {
       const buffer = keptBuffer(id);
@@ -60,17 +67,27 @@ function checkLength(id: BufferId, values: ArrayLike<number>, length: number): v
   if (values.length !== length) throw new RangeError(`${id} has ${length} elements, not ${values.length}`);
 }
 
-function runProgram(plan: Plan, kept: ReadonlyMap<BufferId, Float32Array>, feeds: ReadonlyMap<BufferId, Tensor>, wanted: readonly BufferId[]): Map<BufferId, Float32Array> {
+const checkedOf = ({ name, inputs, output }: ReferenceStep): Checked => ({ step: name, reads: inputs, writes: [output] });
+
+function timed(plan: Plan, kept: ReadonlyMap<BufferId, Float32Array>, feeds: ReadonlyMap<BufferId, Tensor>): ProfiledRun {
+  const times: number[] = [];
+  runProgram(plan, kept, feeds, [], () => times.push(performance.now()));
+  return profiledRun(times);
+}
+
+function runProgram(plan: Plan, kept: ReadonlyMap<BufferId, Float32Array>, feeds: ReadonlyMap<BufferId, Tensor>, wanted: readonly BufferId[], observe?: Observe): Map<BufferId, Float32Array> {
   const { program, specs, constants, dying } = plan;
   const values = new Map<BufferId, Tensor>([...constants, ...kept, ...feedsOf(program, feeds)]);
   const value = (id: BufferId): Tensor => values.get(id) ?? missing(`no buffer ${id}`);
   const lasting = new Set([...wanted, ...program.updates.map((update) => update.value)]);
   const pool = createPool();
 
+  observe?.(-1, value);
   program.steps.forEach((step, i) => {
     const out = pool.take(specs.get(step.output) ?? missing(`no buffer ${step.output}`));
     step.run(step.inputs.map(value), out);
     values.set(step.output, out);
+    observe?.(i, value);
     for (const id of dying[i] ?? []) {
       if (lasting.has(id)) continue;
       pool.give(value(id));

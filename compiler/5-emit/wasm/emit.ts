@@ -164,7 +164,7 @@ function keyOf(params: readonly Buffer[], form: readonly unknown[]): string {
 /** JSON has no infinities and no NaN. */
 const numberKey = (value: unknown): unknown => (typeof value === 'number' && !Number.isFinite(value) ? String(value) : value);
 
-/** Imports, and `run`(thread, threads): every step in turn, and a barrier after each. */
+/** Imports, and `run`(thread, threads, from, to): the steps from one number up to another, in turn, and a barrier after each. */
 function defineRun(code: Code, steps: readonly Step[]): void {
   const { m } = code;
   const importAddress = (module: string, name: string): void => m.addGlobalImport(module === 'arena' ? name : `${module}.${name}`, module, name, binaryen.i32);
@@ -172,18 +172,19 @@ function defineRun(code: Code, steps: readonly Step[]): void {
   for (const id of new Set(steps.flatMap((step) => [...step.reads, step.output.id]))) importAddress('buffer', id);
   const address = (id: string): number => m.global.get(id, binaryen.i32);
   defineBarrier(code);
-  define(code, 'run', 2, (_, [thread, threads]) => {
-    if (!thread || !threads) throw new Error('arity');
+  define(code, 'run', 4, (_, [thread, threads, from, to]) => {
+    if (!thread || !threads || !from || !to) throw new Error('arity');
     const head = (): number[] => [
       thread.get(),
       threads.get(),
       m.i32.add(address('scratch'), m.i32.mul(thread.get(), address('stride'))),
       address('zeros'),
     ];
-    return steps.flatMap(({ kernel, output, reads, numbers = [] }) => [
-      m.call(kernel, [...head().slice(0, HEAD.length), ...[output.id, ...reads].map((id) => address(`buffer.${id}`)), ...numbers.map((value) => m.i32.const(value))], binaryen.none),
-      m.call('barrier', [threads.get()], binaryen.none),
-    ]);
+    return steps.map(({ kernel, output, reads, numbers = [] }, i) => {
+      const call = m.call(kernel, [...head().slice(0, HEAD.length), ...[output.id, ...reads].map((id) => address(`buffer.${id}`)), ...numbers.map((value) => m.i32.const(value))], binaryen.none);
+      const within = m.i32.lt_u(m.i32.sub(m.i32.const(i), from.get()), m.i32.sub(to.get(), from.get()));
+      return m.if(within, m.block(null, [call, m.call('barrier', [threads.get()], binaryen.none)]));
+    });
   });
   m.addFunctionExport('run', 'run');
 }

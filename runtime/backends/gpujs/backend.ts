@@ -11,7 +11,9 @@ import { Input } from 'gpu.js';
 import type { GPU, IKernelRunShortcut, IPipelineRunShortcut, KernelVariable } from 'gpu.js';
 import type { BufferId, BufferSpec, GpuJsStep, Model, Program } from '../../../compiler/5-emit/model.ts';
 import { BackendError } from '../../backend.ts';
+import type { Checked } from '../../numerics.ts';
 import { isKept } from '../buffers.ts';
+import { lookAt } from '../observe.ts';
 import type { Backend, Session, Tensor } from '../../backend.ts';
 import { chooseMode } from './modes.ts';
 import type { GpuJsMode, WebGpuHere } from './modes.ts';
@@ -24,9 +26,9 @@ export interface GpuJsOptions {
 /** The backend; `open` throws BackendError where the mode asked for, or every mode, fails a trial run. */
 export const gpujsOn = (webgpu: WebGpuHere, options: GpuJsOptions = {}): Backend<GpuJsStep> => ({
   name: 'gpujs',
-  async open(model) {
+  async open(model, { checkNumerics = false } = {}) {
     const { mode, gpu, device } = await chooseMode(webgpu, options.mode);
-    return openSession(model, mode, gpu, device);
+    return openSession(model, mode, gpu, device, checkNumerics);
   },
 });
 
@@ -36,7 +38,7 @@ interface Plan {
   readonly args: readonly BufferSpec[];
 }
 
-function openSession(model: Model<GpuJsStep>, mode: GpuJsMode, gpu: GPU, device: string): Session {
+function openSession(model: Model<GpuJsStep>, mode: GpuJsMode, gpu: GPU, device: string, checkNumerics: boolean): Session {
   const kept = new Map<BufferId, Float32Array>();
   for (const program of Object.values(model.programs)) {
     for (const buffer of program.buffers) if (isKept(buffer)) kept.set(buffer.id, new Float32Array(lengthOf(buffer)));
@@ -70,7 +72,8 @@ function openSession(model: Model<GpuJsStep>, mode: GpuJsMode, gpu: GPU, device:
       const program = programOf(name);
       const computed = new Set(program.steps.map((step) => step.writes));
       const usual = [program.loss, program.correct, program.logits, ...program.outputs.map((output) => output.buffer)].filter((id) => id !== undefined);
-      const results = [...new Set([...program.updates.map((update) => update.value), ...usual, ...wanted.toSorted()])].filter((id) => computed.has(id));
+      const looked = checkNumerics ? computed : [];
+      const results = [...new Set([...program.updates.map((update) => update.value), ...usual, ...looked, ...wanted.toSorted()])].filter((id) => computed.has(id));
       const known = leafValues(program, feeds, kept);
       const stranger = wanted.find((id) => !computed.has(id) && !known.has(id) && !kept.has(id));
       if (stranger !== undefined) throw new RangeError(`%${stranger} is no buffer of the program "${name}"`);
@@ -83,6 +86,10 @@ function openSession(model: Model<GpuJsStep>, mode: GpuJsMode, gpu: GPU, device:
         if (computed.has(id)) return flat(values[resultName(results.indexOf(id))]);
         return known.get(id) ?? keptValues(id);
       };
+      if (checkNumerics) {
+        const look = lookAt(name, program, program.steps.map(checkedOf));
+        for (let done = -1; done < program.steps.length; done++) look(done, valueOf);
+      }
       const answers = wanted.filter((id) => !kept.has(id)).map((id) => [id, valueOf(id).slice()] as const);
       // Kept arrays are replaced, never written to, so that only the caller's need copying.
       const updated = program.updates.map(({ target, value }) => [target, feeds.has(value) ? valueOf(value).slice() : valueOf(value)] as const);
@@ -140,6 +147,8 @@ function stepsFor(steps: readonly GpuJsStep[], results: readonly BufferId[]): Gp
   });
   return chosen.toReversed();
 }
+
+const checkedOf = ({ source, reads, writes }: GpuJsStep): Checked => ({ step: /\bfunction\s*(\w+)/.exec(source)?.[1] ?? writes, reads, writes: [writes] });
 
 const resultName = (i: number): string => `r${i}`;
 

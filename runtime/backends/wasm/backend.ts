@@ -1,12 +1,14 @@
 // The WebAssembly backend on an engine: modules that run over one memory, which holds the weights, the states and all that a step computes.
 
-import type { BufferId, BufferSpec, Model, WasmStep } from '../../../compiler/5-emit/model.ts';
+import type { BufferId, BufferSpec, Model, Program, WasmStep } from '../../../compiler/5-emit/model.ts';
 import { BackendError } from '../../backend.ts';
-import type { Backend, Session, Tensor } from '../../backend.ts';
+import type { Backend, ProfiledRun, Session, Tensor } from '../../backend.ts';
+import type { Checked } from '../../numerics.ts';
+import { lookAt, profiledRun } from '../observe.ts';
 import { isKept, resultsOf } from '../buffers.ts';
 import { layOut } from './arena.ts';
 import type { Arena } from './arena.ts';
-import type { Engine, Threads } from './engine.ts';
+import type { Engine, Steps, Threads } from './engine.ts';
 
 export interface WasmOptions {
   /** Threads that compute; as many as the process may use at once where it is not given. Results are the same for any number. */
@@ -20,13 +22,13 @@ const PAGE = 65536;
 /** The backend. `open` throws BackendError where the memory needed cannot be had or the modules do not load. */
 export const wasmOn = (engine: Engine, { threads = engine.threads() }: WasmOptions = {}): Backend<WasmStep> => ({
   name: 'wasm',
-  async open(model) {
+  async open(model, { checkNumerics = false } = {}) {
     const { mostThreads } = engine;
     if (!Number.isSafeInteger(threads) || threads < 1 || threads > mostThreads) throw new RangeError(`${threads} threads: a whole number from 1 to ${mostThreads} is needed`);
     const arena = layOut(model.programs, threads);
     const memory = allocate(engine, arena.bytes);
     fillConstants(model, arena, memory);
-    return createSession(model, arena, memory, await start(engine, model, arena, memory, threads), threads);
+    return createSession(model, arena, memory, await start(engine, model, arena, memory, threads), threads, checkNumerics);
   },
 });
 
@@ -74,7 +76,7 @@ async function start(engine: Engine, model: Model<WasmStep>, arena: Arena, memor
   }
 }
 
-function createSession(model: Model<WasmStep>, arena: Arena, memory: WebAssembly.Memory, workers: Threads, threads: number): Session {
+function createSession(model: Model<WasmStep>, arena: Arena, memory: WebAssembly.Memory, workers: Threads, threads: number, checkNumerics: boolean): Session {
   const names = Object.keys(model.programs);
   const kept = new Map(programsOf(model).flatMap(([name, program]) => program.buffers.filter(isKept).map((spec) => [spec.id, { name, spec }] as const)));
   let state: 'open' | 'failed' | 'disposed' = 'open';
@@ -83,7 +85,6 @@ function createSession(model: Model<WasmStep>, arena: Arena, memory: WebAssembly
     stop = reject;
   });
   stopped.catch(() => undefined); // a run under way looks at it
-  /** Runs follow each other: they share the feeds' places. */
   let queue: Promise<unknown> = Promise.resolve();
 
   const view = (program: string, spec: BufferSpec): Tensor => {
@@ -98,9 +99,9 @@ function createSession(model: Model<WasmStep>, arena: Arena, memory: WebAssembly
   const checkOpen = (): void => {
     if (state !== 'open') throw new Error(state === 'disposed' ? 'the session is disposed' : 'the session has failed before');
   };
-  const execute = async (program: number): Promise<void> => {
+  const execute = async (name: string, steps: Steps): Promise<void> => {
     try {
-      await Promise.race([workers.run(program), stopped]);
+      await Promise.race([workers.run(names.indexOf(name), steps), stopped]);
     } catch (cause) {
       checkOpen();
       state = 'failed';
@@ -108,13 +109,37 @@ function createSession(model: Model<WasmStep>, arena: Arena, memory: WebAssembly
     }
   };
 
+  /** Calls `between` before the first step and after each. */
+  const stepByStep = async (name: string, program: Program<WasmStep>, between: (done: number) => void): Promise<void> => {
+    between(-1);
+    for (let at = 0; at < program.steps.length; at++) {
+      await execute(name, { from: at, to: at + 1 });
+      between(at);
+    }
+  };
+  const programOf = (name: string): Program<WasmStep> => {
+    const program = model.programs[name];
+    if (!program) throw new RangeError(`the model has no program "${name}"`);
+    return program;
+  };
+  /** Runs follow each other: they share the feeds' places. */
+  const inTurn = <T>(name: string, feeds: ReadonlyMap<BufferId, Tensor>, work: (program: Program<WasmStep>) => Promise<T>): Promise<T> => {
+    const program = programOf(name);
+    const result = queue.then(async () => {
+      checkOpen();
+      for (const spec of program.buffers) if (isFed(spec)) fill(view(name, spec), spec.id, feeds.get(spec.id));
+      return work(program);
+    });
+    queue = result.catch(() => undefined);
+    return result;
+  };
+
   return {
     backend: 'wasm',
     device: `WebAssembly SIMD on ${threads} ${threads === 1 ? 'thread' : 'threads'}`,
     async run(name, feeds, wanted) {
       checkOpen();
-      const program = model.programs[name];
-      if (!program) throw new RangeError(`the model has no program "${name}"`);
+      const program = programOf(name);
       const specs = new Map(program.buffers.map((spec) => [spec.id, spec]));
       const results = resultsOf(program);
       const asked = wanted.map((id) => {
@@ -122,16 +147,23 @@ function createSession(model: Model<WasmStep>, arena: Arena, memory: WebAssembly
         if (!spec || (spec.role.kind === 'temporary' && !results.has(id))) throw new RangeError(`%${id} is no result of the program "${name}"`);
         return spec;
       });
-      const turn = async (): Promise<Map<BufferId, Float32Array>> => {
-        checkOpen();
-        for (const spec of program.buffers) if (isFed(spec)) fill(view(name, spec), spec.id, feeds.get(spec.id));
-        await execute(names.indexOf(name));
+      return inTurn(name, feeds, async () => {
+        const look = lookAt(name, program, program.steps.map(checkedOf));
+        if (checkNumerics) await stepByStep(name, program, (done) => look(done, (id) => view(name, specs.get(id) ?? missing(id))));
+        else await execute(name, { from: 0, to: program.steps.length });
         return new Map(asked.map((spec) => [spec.id, new Float32Array(view(name, spec))]));
-      };
-      const result = queue.then(turn);
-      queue = result.catch(() => undefined);
-      return result;
+      });
     },
+    profile: (name, feeds, runs) =>
+      inTurn(name, feeds, async (program) => {
+        const found: ProfiledRun[] = [];
+        while (found.length < runs) {
+          const times: number[] = [];
+          await stepByStep(name, program, () => times.push(performance.now()));
+          found.push(profiledRun(times));
+        }
+        return found;
+      }),
     async read(id) {
       return new Float32Array(keptView(id));
     },
@@ -146,6 +178,12 @@ function createSession(model: Model<WasmStep>, arena: Arena, memory: WebAssembly
     },
   };
 }
+
+const checkedOf = ({ kernel, reads, writes }: WasmStep): Checked => ({ step: kernel, reads, writes: [writes] });
+
+const missing = (id: BufferId): never => {
+  throw new Error(`no buffer %${id}`);
+};
 
 const isFed = ({ role }: BufferSpec): boolean => ['input', 'labels', 'scalar', 'random'].includes(role.kind);
 

@@ -12,10 +12,10 @@ export const pageEngine: Engine = {
     if (!setup) throw new RangeError('a page has one thread');
     const { programs, memory } = setup;
     const instances = await Promise.all(programs.map(({ module, arena, buffer }) => WebAssembly.instantiate(module, { arena: { ...arena, memory }, buffer })));
-    const runs = instances.map(({ exports }) => exports['run'] as (thread: number, threads: number) => void);
+    const runs = instances.map(({ exports }) => exports['run'] as (thread: number, threads: number, from: number, to: number) => void);
     return {
-      async run(program) {
-        runs[program]?.(0, 1);
+      async run(program, { from, to }) {
+        runs[program]?.(0, 1, from, to);
         await turn();
       },
       end: async () => undefined,

@@ -14,9 +14,15 @@ export interface Engine {
   readonly start: (setups: readonly WorkerSetup[]) => Promise<Threads>;
 }
 
+/** From one number up to, without, another. */
+export interface Steps {
+  readonly from: number;
+  readonly to: number;
+}
+
 export interface Threads {
-  /** Runs a program, by its place among the setup's, on all threads; one run at a time. Rejects where a thread fails, after which there are none. */
-  run(program: number): Promise<void>;
+  /** Runs steps of a program, by its place among the setup's, on all threads; one run at a time. Rejects where a thread fails, after which there are none. */
+  run(program: number, steps: Steps): Promise<void>;
   end(): Promise<void>;
 }
 

@@ -3,7 +3,7 @@
 import { availableParallelism } from 'node:os';
 import { setFlagsFromString } from 'node:v8';
 import { Worker } from 'node:worker_threads';
-import { takesRelaxedSimd, type Engine, type Threads } from './engine.ts';
+import { takesRelaxedSimd, type Engine, type Steps, type Threads } from './engine.ts';
 import { COMMAND, serve, type WorkerSetup } from './worker.ts';
 
 /** Whether the engine has relaxed SIMD. Node 20 has it behind a flag, which may be set while it runs. */
@@ -55,10 +55,10 @@ async function startThreads(setups: readonly WorkerSetup[]): Promise<Threads> {
   };
   /** Keeps the process alive, or lets it end, while the threads wait. */
   const hold = (alive: boolean): void => workers.forEach((worker) => (alive ? worker.ref() : worker.unref()));
-  const run = async (program: number): Promise<void> => {
+  const run = async (program: number, steps: Steps): Promise<void> => {
     hold(true);
     try {
-      await Promise.race([command(setups, program), failure]);
+      await Promise.race([command(setups, program, steps), failure]);
     } catch (error) {
       await end();
       throw error;
@@ -77,13 +77,15 @@ async function startThreads(setups: readonly WorkerSetup[]): Promise<Threads> {
   return { run, end };
 }
 
-/** Tells all threads to run a program, and waits until they have. */
-async function command(setups: readonly WorkerSetup[], program: number): Promise<void> {
+/** Tells all threads to run steps of a program, and waits until they have. */
+async function command(setups: readonly WorkerSetup[], program: number, { from, to }: Steps): Promise<void> {
   const [first] = setups;
   if (!first) return;
   const words = new Int32Array(first.memory.buffer, first.commands, COMMAND.bytes / 4);
   Atomics.store(words, COMMAND.done, 0);
   Atomics.store(words, COMMAND.program, program);
+  Atomics.store(words, COMMAND.from, from);
+  Atomics.store(words, COMMAND.to, to);
   Atomics.add(words, COMMAND.go, 1);
   Atomics.notify(words, COMMAND.go);
   for (let done = Atomics.load(words, COMMAND.done); done < setups.length; done = Atomics.load(words, COMMAND.done)) {

@@ -7,6 +7,7 @@ import { allocate } from './allocate.ts';
 import { commandsOf } from './commands.ts';
 import { openDevice } from './device.ts';
 import { checked } from './errors.ts';
+import { createChecker, type Checker } from './numerics.ts';
 import { compilePipelines, type Pipelines } from './pipelines.ts';
 import { createSession, type Prepared } from './session.ts';
 
@@ -20,18 +21,22 @@ export interface WebGpuOnOptions {
 /** The backend. `open` throws BackendError where there is no adapter, no memory, or a shader does not compile. */
 export const webgpuOn = (source: () => Promise<GPU>, { software = false, onDevice }: WebGpuOnOptions = {}): Backend<WebGpuStep> => ({
   name: 'webgpu',
-  async open(model) {
+  async open(model, { checkNumerics = false } = {}) {
     const device = await openDevice(model, source, software);
     onDevice?.(device.gpu);
     try {
       const pipelines = await compilePipelines(device.gpu, Object.values(model.programs).flatMap(({ steps }) => steps));
-      return createSession(device, await checked(device.gpu, 'making room for the model', () => prepare(device.gpu, model, pipelines)));
+      const prepared = await checked(device.gpu, 'making room for the model', () => prepare(device.gpu, model, pipelines));
+      return createSession(device, prepared, checkNumerics ? await checkersFor(device.gpu, prepared) : new Map());
     } catch (error) {
       device.gpu.destroy();
       throw error;
     }
   },
 });
+
+const checkersFor = async (gpu: GPUDevice, prepared: ReadonlyMap<string, Prepared>): Promise<ReadonlyMap<string, Checker>> =>
+  new Map(await Promise.all([...prepared].map(async ([name, { places, commands }]) => [name, await createChecker(gpu, name, places, commands)] as const)));
 
 function prepare(gpu: GPUDevice, model: Model<WebGpuStep>, pipelines: Pipelines): Map<string, Prepared> {
   const all = allocate(gpu, model);

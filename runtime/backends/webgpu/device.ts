@@ -38,10 +38,11 @@ export async function openDevice(model: Model<WebGpuStep>, source: () => Promise
   }
 }
 
-function descriptorOf({ features, limits }: Needs, { limits: { bufferBytes, bindingBytes } }: Adapter): GPUDeviceDescriptor {
+function descriptorOf({ features, limits }: Needs, { features: all, limits: { bufferBytes, bindingBytes } }: Adapter): GPUDeviceDescriptor {
+  const measured = all.filter((feature) => feature === 'timestamp-query'); // costs nothing until it is used
   const required = Object.entries({ ...limits, bufferBytes, bindingBytes }).map(([limit, value]) => [LIMIT_NAMES[limit as keyof typeof LIMIT_NAMES], value] as const);
   return {
-    requiredFeatures: features as readonly GPUFeatureName[],
+    requiredFeatures: [...new Set([...features, ...measured])] as readonly GPUFeatureName[],
     requiredLimits: { ...Object.fromEntries(required), maxComputeWorkgroupSizeX: limits.workgroupInvocations },
   };
 }

@@ -1,14 +1,17 @@
 // A model that is open on a device: runs of its programs, and its weights and states.
 
 import type { BufferId, BufferSpec, Program, WebGpuStep } from '../../../compiler/5-emit/model.ts';
-import type { Session, Tensor } from '../../backend.ts';
+import type { ProfiledRun, Session, Tensor } from '../../backend.ts';
+import { NumericsError } from '../../numerics.ts';
 import { isKept, resultsOf } from '../buffers.ts';
 import type { Place, Places } from './allocate.ts';
 import { encode, type Commands } from './commands.ts';
 import type { Device } from './device.ts';
 import { watch } from './errors.ts';
 import { isFed, lengthOf } from './memory.ts';
+import type { Checker } from './numerics.ts';
 import { readBack } from './readback.ts';
+import { createTimer } from './timing.ts';
 
 /** A program on the device. */
 export interface Prepared {
@@ -20,7 +23,8 @@ export interface Prepared {
 /** How many runs without results are under way before the next one waits. */
 const IN_FLIGHT = 3;
 
-export function createSession({ gpu, adapter }: Device, prepared: ReadonlyMap<string, Prepared>): Session {
+/** `checkers` look at the runs of the programs that have one. */
+export function createSession({ gpu, adapter }: Device, prepared: ReadonlyMap<string, Prepared>, checkers: ReadonlyMap<string, Checker>): Session {
   const { check, guard, end } = watch(gpu);
   const kept = new Map([...prepared.values()].flatMap(({ places }) => [...places].filter(([, { spec }]) => isKept(spec))));
   const inFlight: Promise<unknown>[] = [];
@@ -32,23 +36,35 @@ export function createSession({ gpu, adapter }: Device, prepared: ReadonlyMap<st
     return place;
   };
 
+  const preparedOf = (name: string): Prepared => {
+    const found = prepared.get(name);
+    if (!found) throw new RangeError(`the model has no program "${name}"`);
+    return found;
+  };
+  /** Writes what a run is fed; nothing where something is wrong with it. */
+  const feed = (places: Places, feeds: ReadonlyMap<BufferId, Tensor>): void => {
+    const fed = [...places.values()].filter(({ spec }) => isFed(spec)).map((place) => ({ place, values: valuesFor(place.spec, feeds) }));
+    for (const { place, values } of fed) write(gpu, place, values);
+  };
+
   return {
     backend: 'webgpu',
     device: `WebGPU on ${adapter.name}`,
 
     async run(name, feeds, wanted) {
       check();
-      const found = prepared.get(name);
-      if (!found) throw new RangeError(`the model has no program "${name}"`);
-      const { program, places, commands } = found;
+      const { program, places, commands } = preparedOf(name);
       const asked = wanted.map((id) => resultOf(name, program, places, id));
-      const fed = [...places.values()].filter(({ spec }) => isFed(spec)).map((place) => ({ place, values: valuesFor(place.spec, feeds) }));
-      for (const { place, values } of fed) write(gpu, place, values);
+      feed(places, feeds);
 
       const encoder = gpu.createCommandEncoder({ label: name });
-      encode(encoder, name, commands);
+      const checker = checkers.get(name);
+      if (checker) checker.encode(encoder, name);
+      else encode(encoder, name, commands);
       const read = asked.length > 0 ? readBack(gpu, encoder, asked) : undefined;
       gpu.queue.submit([encoder.finish()]);
+      const finding = checker && (await guard(checker.find()));
+      if (finding) throw new NumericsError(finding);
       if (read) {
         const values = await guard(read());
         return new Map(wanted.map((id, i) => [id, values[i] ?? new Float32Array(0)]));
@@ -59,6 +75,27 @@ export function createSession({ gpu, adapter }: Device, prepared: ReadonlyMap<st
       if (inFlight.length > IN_FLIGHT) await inFlight.shift();
       return new Map();
     },
+
+    ...(gpu.features.has('timestamp-query') && {
+      async profile(name: string, feeds: ReadonlyMap<BufferId, Tensor>, runs: number) {
+        check();
+        const { places, commands } = preparedOf(name);
+        feed(places, feeds);
+        const timer = createTimer(gpu, commands);
+        try {
+          const found: ProfiledRun[] = [];
+          while (found.length < runs) {
+            const encoder = gpu.createCommandEncoder({ label: name });
+            timer.encode(encoder, name);
+            gpu.queue.submit([encoder.finish()]);
+            found.push(await guard(timer.read()));
+          }
+          return found;
+        } finally {
+          timer.destroy();
+        }
+      },
+    }),
 
     async read(id) {
       check();
