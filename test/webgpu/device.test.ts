@@ -54,10 +54,10 @@ describe('a device', () => {
     return device;
   };
 
-  it('has the features that the shaders use, and no others', async () => {
+  it('has the features that the shaders use, and the clock, but no others', async () => {
     const with16 = await open(expModel({ features: ['shader-f16', 'subgroups'] }));
     expect(with16.features.has('shader-f16')).toBe(true);
-    expect(with16.features.has('timestamp-query')).toBe(false);
+    expect(with16.features.has('timestamp-query')).toBe(true);
     expect((await open(expModel())).features.has('shader-f16')).toBe(false);
   });
 
