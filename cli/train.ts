@@ -7,7 +7,7 @@ import { readCheckpoint } from '../runtime/checkpoint-file.ts';
 import { RunError } from '../runtime/errors.ts';
 import { isSystemError } from '../runtime/files.ts';
 import { readMetrics, rewindMetrics, type EpochMetrics } from '../runtime/metrics.ts';
-import { createRun, latestRun, openRun, refuseUsed, writeConfig, type Run, type RunConfig } from '../runtime/run-dir.ts';
+import { createRun, keeperOf, latestRun, openRun, refuseUsed, writeConfig, type Run, type RunConfig } from '../runtime/run-dir.ts';
 import type { AddCommand } from './command.ts';
 import { backendsFor } from './backends.ts';
 import { applyOverrides, loadNet, netOfRun, type LoadedNet } from './load.ts';
@@ -142,7 +142,7 @@ async function trainTo(started: Started, options: Options, signal: AbortSignal, 
     const reporter = createReporter(io, { epochs: config.settings.epochs, batch: config.settings.batch, json: options.json === true, quiet: options.quiet === true });
     try {
       let last = performance.now();
-      for await (const event of train({ model, session, runner, batches, from, paths: run.paths, classes: dataset.classes.length, signal })) {
+      for await (const event of train({ model, session, runner, batches, from, keep: keeperOf(run.paths), classes: dataset.classes.length, signal })) {
         reporter.event(event);
         if (event.event === 'step' && debugLevel(io) >= 4) say(io, `step ${event.step}: ${(performance.now() - last).toFixed(1)} ms`);
         last = performance.now();

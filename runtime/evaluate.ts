@@ -5,6 +5,7 @@ import type { Clock, Finished, Runner } from './backend.ts';
 import type { Batches } from './data/batches.ts';
 import { programOf, rowsOf } from './feeds.ts';
 import { addStep, NO_SUMS, score, type Score, type Sums } from './score.ts';
+import { turn } from './turn.ts';
 
 /** The program for full batches, and the one whose batch is what the last batch has left. */
 export const EVALUATE = 'evaluate';
@@ -42,9 +43,6 @@ export interface EvaluateJob {
 
 const STILL: Clock = { step: 0, stepsPerEpoch: 1, totalSteps: 1 };
 
-/** Gives the event loop a turn, so that signals and progress get through between steps that never wait. */
-export const breathe = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-
 /**
  * Runs every batch of the test split through the program of its size and adds up; gives the count of scored images as it grows.
  * The confusion matrix and the mistakes need the class scores of every image: they are made when `classes` is given.
@@ -67,7 +65,7 @@ export async function* evaluating({ model, runner, batches, classes = 0, signal 
     mistakes = surest([...mistakes, ...mistakesOf(own, scores, indices)]);
   };
   for (const selection of batches.test()) {
-    await breathe();
+    await turn();
     if (signal?.aborted) break;
     // The images that fill the last batch up take part in its normalisation; they are not scored.
     const program = selection.count === selection.batch ? EVALUATE : EVALUATE_REST;

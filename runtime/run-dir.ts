@@ -2,9 +2,12 @@
 
 import { mkdir, readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { writeCheckpoint } from './checkpoint-file.ts';
 import { RunError } from './errors.ts';
 import { isSystemError, makeNumbered, readText, writeWhole } from './files.ts';
+import { appendMetrics } from './metrics.ts';
 import { parseConfig, type RunConfig } from './run-config.ts';
+import type { Keeper } from './train.ts';
 
 export type { RunConfig } from './run-config.ts';
 
@@ -56,6 +59,12 @@ export async function createRun(place: { readonly dir: string } | { readonly bas
   await writeConfig(paths, config);
   return { dir, paths, config, source };
 }
+
+/** Adds epochs to the run's metrics, and replaces its checkpoint. */
+export const keeperOf = ({ metrics, checkpoint }: Pick<RunPaths, 'metrics' | 'checkpoint'>): Keeper => ({
+  epoch: (each) => appendMetrics(metrics, each),
+  checkpoint: (each) => writeCheckpoint(checkpoint, each),
+});
 
 export const writeConfig = (paths: Pick<RunPaths, 'config'>, config: RunConfig): Promise<void> => writeWhole(paths.config, `${JSON.stringify(config, null, 2)}\n`);
 

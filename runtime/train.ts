@@ -4,14 +4,20 @@ import type { Model } from '../compiler/5-emit/model.ts';
 import type { Finished, Runner, Session } from './backend.ts';
 import type { Batches } from './data/batches.ts';
 import { capture, type Checkpoint, type Progress } from './checkpoint.ts';
-import { writeCheckpoint } from './checkpoint-file.ts';
 import { RunError } from './errors.ts';
-import { breathe, evaluating, type Evaluation } from './evaluate.ts';
+import { evaluating, type Evaluation } from './evaluate.ts';
 import { programOf, rowsOf } from './feeds.ts';
-import { appendMetrics, type EpochMetrics } from './metrics.ts';
+import type { EpochMetrics } from './metrics.ts';
 import { addStep, NO_SUMS, score, type Score } from './score.ts';
+import { turn } from './turn.ts';
 
 export const TRAIN = 'train';
+
+/** Keeps what a run has reached; each resolves when it is kept. */
+export interface Keeper {
+  readonly epoch: (metrics: EpochMetrics) => Promise<void>;
+  readonly checkpoint: (checkpoint: Checkpoint) => Promise<void>;
+}
 
 export interface TrainJob {
   readonly model: Model;
@@ -21,8 +27,7 @@ export interface TrainJob {
   readonly runner: Runner;
   readonly batches: Batches;
   readonly from: Progress;
-  /** Where epochs and states are kept. */
-  readonly paths: { readonly metrics: string; readonly checkpoint: string };
+  readonly keep: Keeper;
   /** Given, the confusion matrix and the mistakes are found as well. */
   readonly classes?: number;
   /** Stops after the steps under way, with a checkpoint. */
@@ -47,7 +52,7 @@ export type TrainEvent =
  * Throws RunError where the loss is not finite, leaving the last checkpoint as it is.
  */
 export async function* train(job: TrainJob): AsyncGenerator<TrainEvent> {
-  const { model, session, runner, batches, paths, classes, signal, now = () => performance.now() } = job;
+  const { model, session, runner, batches, keep, classes, signal, now = () => performance.now() } = job;
   const { stepsPerEpoch } = batches;
   const { epochs } = model.train;
   const program = programOf(model, TRAIN);
@@ -59,7 +64,7 @@ export async function* train(job: TrainJob): AsyncGenerator<TrainEvent> {
   const scoreOf = (progress: Progress): Score => score(progress.sums, correct !== undefined);
   const save = async (progress: Progress): Promise<Checkpoint> => {
     const checkpoint = await capture(model, session, progress, batches.statistics);
-    await writeCheckpoint(paths.checkpoint, checkpoint);
+    await keep.checkpoint(checkpoint);
     return checkpoint;
   };
 
@@ -82,7 +87,7 @@ export async function* train(job: TrainJob): AsyncGenerator<TrainEvent> {
     };
     const end = progress.step + stepsPerEpoch - progress.sums.steps;
     for (let step = progress.step; step < end && !signal?.aborted; step++) {
-      await breathe();
+      await turn();
       const clock = { step, stepsPerEpoch, totalSteps: stepsPerEpoch * epochs };
       yield* take(await runner.begin({ program: TRAIN, selection: batches.train(step), clock, wanted }));
     }
@@ -93,7 +98,7 @@ export async function* train(job: TrainJob): AsyncGenerator<TrainEvent> {
     const { seconds } = progress.sums;
     const metrics: EpochMetrics = { epoch, step: progress.step, train: scoreOf(progress), test: test.score, seconds, imagesPerSecond: rate(images(progress.sums.steps), seconds) };
     progress = { epoch, step: progress.step, sums: NO_SUMS };
-    await appendMetrics(paths.metrics, metrics);
+    await keep.epoch(metrics);
     const checkpoint = await save(progress);
     yield { event: 'epoch', ...metrics };
     yield { event: 'details', evaluation: test, checkpoint };

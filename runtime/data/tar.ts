@@ -1,14 +1,20 @@
-// Reads tar archives (ustar, GNU and pax names) as a stream of plain files; what could do harm is refused, and nothing is written to the disk.
+// Reads tar archives (ustar, GNU and pax names) as a stream of plain files; what could do harm is refused. Runs in browsers too.
 
-import { createReadStream } from 'node:fs';
-import { Readable } from 'node:stream';
-import { createGunzip } from 'node:zlib';
 import { DataError } from './dataset.ts';
 
 export interface TarFile {
   /** Relative, with `/` between folders, free of `.` and `..`. */
   readonly path: string;
-  readonly bytes: Buffer;
+  readonly bytes: Uint8Array;
+}
+
+/** An archive wherever it is kept. */
+export interface Archive {
+  readonly name: string;
+  /** What it takes packed. */
+  readonly bytes: number;
+  /** Its contents, unpacked, from the beginning. `onBytes` hears how much of the archive has been read. Throws DataError where the packed data are damaged. */
+  readonly unpack: (onBytes: (done: number) => void) => AsyncIterable<Uint8Array>;
 }
 
 export interface TarLimits {
@@ -27,15 +33,19 @@ const FOLDER = '5';
 /** Names longer than this in an extension header are an attack. */
 const LONGEST_NAME = 65_536;
 
+/** The error of an archive that cannot be read. */
+export const archiveError = (name: string, problem: string): DataError =>
+  new DataError('input', `${name}: ${problem}`, 'Get the archive again, or unpack it yourself and give the folder.', { file: name });
+
 /**
- * The plain files of a .tar or .tar.gz, in their order. `onBytes` hears how much of the archive has been read.
+ * The plain files of an archive, in their order. `onBytes` hears how much of it has been read.
  * Throws DataError, naming the archive and the entry, where it is damaged, cut short, too large, or holds links, devices or paths that lead outside.
  */
-export async function* readTar(archive: string, onBytes: (done: number) => void = () => undefined, limits: TarLimits = LIMITS): AsyncGenerator<TarFile> {
+export async function* readTar({ name, unpack }: Archive, onBytes: (done: number) => void = () => undefined, limits: TarLimits = LIMITS): AsyncGenerator<TarFile> {
   const fail = (problem: string): never => {
-    throw new DataError('input', `${archive}: ${problem}`, 'Get the archive again, or unpack it yourself and give the folder.', { file: archive });
+    throw archiveError(name, problem);
   };
-  const source = reader(archive, onBytes, fail);
+  const source = reader(unpack(onBytes), fail);
   let longName: string | undefined;
   let pax: ReadonlyMap<string, string> = new Map();
   let total = 0;
@@ -67,61 +77,28 @@ export async function* readTar(archive: string, onBytes: (done: number) => void 
   }
 }
 
-/** Hands out an archive's unpacked bytes in the sizes asked for. */
-function reader(archive: string, onBytes: (done: number) => void, fail: (problem: string) => never): { take: (count: number) => Promise<Buffer>; drain: () => Promise<void> } {
-  const chunks = unpacked(archive, onBytes, fail);
-  let rest: Buffer = Buffer.alloc(0);
+/** Hands out bytes in the sizes asked for. */
+function reader(unpacked: AsyncIterable<Uint8Array>, fail: (problem: string) => never): { take: (count: number) => Promise<Uint8Array>; drain: () => Promise<void> } {
+  const chunks = unpacked[Symbol.asyncIterator]();
+  let rest: Uint8Array = new Uint8Array();
   return {
     async drain() {
       while (!(await chunks.next()).done);
     },
     async take(count) {
-      const parts: Buffer[] = [];
-      let missing = count;
-      for (;;) {
-        const part = rest.subarray(0, missing);
+      const whole = new Uint8Array(count);
+      for (let filled = 0; ; ) {
+        const part = rest.subarray(0, count - filled);
+        whole.set(part, filled);
         rest = rest.subarray(part.length);
-        parts.push(part);
-        missing -= part.length;
-        if (missing === 0) return parts.length === 1 ? part : Buffer.concat(parts, count);
+        filled += part.length;
+        if (filled === count) return whole;
         const next = await chunks.next();
         if (next.done) return fail('the archive is cut short');
         rest = next.value;
       }
     },
   };
-}
-
-async function* unpacked(archive: string, onBytes: (done: number) => void, fail: (problem: string) => never): AsyncGenerator<Buffer> {
-  const packed = Readable.from(counted(archive, onBytes));
-  const stream = (await isGzip(archive)) ? packed.pipe(createGunzip({ chunkSize: 1 << 18 })) : packed;
-  packed.on('error', (error) => { stream.destroy(error); });
-  try {
-    for await (const chunk of stream) yield chunk as Buffer;
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && String(error.code).startsWith('Z_')) {
-      fail(error.code === 'Z_BUF_ERROR' ? 'the archive is cut short' : `the compressed data are damaged (${error.message})`);
-    }
-    throw error;
-  } finally {
-    packed.destroy();
-    stream.destroy();
-  }
-}
-
-async function* counted(archive: string, onBytes: (done: number) => void): AsyncGenerator<Buffer> {
-  let done = 0;
-  for await (const chunk of createReadStream(archive, { highWaterMark: 1 << 18 })) {
-    onBytes(done += (chunk as Buffer).length);
-    yield chunk as Buffer;
-  }
-}
-
-const GZIP = Buffer.of(0x1f, 0x8b);
-
-async function isGzip(archive: string): Promise<boolean> {
-  for await (const chunk of createReadStream(archive, { end: 1 })) return (chunk as Buffer).equals(GZIP);
-  return false;
 }
 
 interface Header {
@@ -133,7 +110,7 @@ interface Header {
 }
 
 /** The header of a block; undefined where the checksum is wrong. */
-function parseHeader(block: Buffer): Header | undefined {
+function parseHeader(block: Uint8Array): Header | undefined {
   const field = (start: number, length: number): string => text(block.subarray(start, start + length));
   const sum = block.reduce((total, byte, i) => total + (i >= 148 && i < 156 ? 32 : byte), 0);
   if (parseInt(field(148, 8).trim(), 8) !== sum) return undefined;
@@ -143,25 +120,27 @@ function parseHeader(block: Buffer): Header | undefined {
 }
 
 /** Octal text, or (GNU) a big-endian number marked by its first bit. */
-function sizeField(bytes: Buffer): number {
+function sizeField(bytes: Uint8Array): number {
   if (((bytes[0] ?? 0) & 0x80) === 0) return /^[0-7]*$/.test(text(bytes).trim()) ? parseInt(text(bytes).trim() || '0', 8) : NaN;
   return bytes.subarray(1).reduce((total, byte) => total * 256 + byte, 0);
 }
 
 /** The text before the first NUL. */
-function text(bytes: Buffer): string {
+function text(bytes: Uint8Array): string {
   const end = bytes.indexOf(0);
-  return bytes.toString('utf8', 0, end < 0 ? bytes.length : end);
+  return utf8.decode(end < 0 ? bytes : bytes.subarray(0, end));
 }
 
+const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
+
 /** Records `length key=value\n`. */
-function paxRecords(bytes: Buffer): Map<string, string> | undefined {
+function paxRecords(bytes: Uint8Array): Map<string, string> | undefined {
   const records = new Map<string, string>();
   for (let at = 0; at < bytes.length;) {
     const space = bytes.indexOf(32, at);
-    const length = parseInt(bytes.toString('latin1', at, space), 10);
+    const length = parseInt(utf8.decode(bytes.subarray(at, Math.max(at, space))), 10);
     if (space < 0 || !(length > space - at + 1) || at + length > bytes.length) return undefined;
-    const record = bytes.toString('utf8', space + 1, at + length - 1);
+    const record = utf8.decode(bytes.subarray(space + 1, at + length - 1));
     const equals = record.indexOf('=');
     if (equals < 0) return undefined;
     records.set(record.slice(0, equals), record.slice(equals + 1));

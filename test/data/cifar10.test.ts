@@ -5,7 +5,9 @@ import { existsSync, mkdirSync, readdirSync, rmSync, truncateSync, writeFileSync
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { ARCHIVE, cifar10Archive, cifar10Folder, downloadedCifar10, OFFICIAL } from '../../runtime/data/cifar10.ts';
+import { archiveFile } from '../../runtime/data/archive-file.ts';
+import { ARCHIVE, cifar10Folder, downloadedCifar10 } from '../../runtime/data/cifar10.ts';
+import { cifar10Archive, OFFICIAL } from '../../runtime/data/cifar10-files.ts';
 import type { Dataset } from '../../runtime/data/dataset.ts';
 import { evalBatches, trainBatch, type Plan } from '../../runtime/data/loader.ts';
 import { openDataset } from '../../runtime/data/open.ts';
@@ -54,7 +56,7 @@ describe('the official files', () => {
   it('are read from an archive', async () => {
     const archive = join(temporaryFolder(), 'a.tar.gz');
     writeFileSync(archive, archiveOf(FILES));
-    expectGood(await cifar10Archive(archive, undefined, LAYOUT));
+    expectGood(await cifar10Archive(await archiveFile(archive), undefined, LAYOUT));
   });
 
   it.each<[string, (folder: string) => void, string, string]>([

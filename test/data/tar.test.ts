@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
+import { archiveFile } from '../../runtime/data/archive-file.ts';
 import { readTar, type TarLimits } from '../../runtime/data/tar.ts';
 import { uniforms } from '../../runtime/random.ts';
 import { dataErrorOf, makeTar, temporaryFolder, type TarEntry } from './helpers.ts';
@@ -14,7 +15,7 @@ async function read(contents: Uint8Array, limits?: TarLimits): Promise<[path: st
   const archive = join(temporaryFolder(), 'a.tar.gz');
   writeFileSync(archive, contents);
   const files: [string, string][] = [];
-  for await (const file of readTar(archive, undefined, limits)) files.push([file.path, file.bytes.toString()]);
+  for await (const file of readTar(await archiveFile(archive), undefined, limits)) files.push([file.path, Buffer.from(file.bytes).toString()]);
   return files;
 }
 
@@ -59,7 +60,7 @@ describe('readTar', () => {
     writeFileSync(archive, gzipSync(makeTar([{ path: 'a', bytes: contents }, { path: 'b', bytes: bytes('end') }])));
     const heard: number[] = [];
     const files: Buffer[] = [];
-    for await (const file of readTar(archive, (done) => heard.push(done))) files.push(Buffer.from(file.bytes));
+    for await (const file of readTar(await archiveFile(archive), (done) => heard.push(done))) files.push(Buffer.from(file.bytes));
     expect(files[0]?.equals(contents)).toBe(true);
     expect(files[1]?.toString()).toBe('end');
     expect(heard.at(-1)).toBe(readFileSync(archive).length);

@@ -10,6 +10,7 @@ import { readCheckpoint } from '../../runtime/checkpoint-file.ts';
 import { initialValues } from '../../runtime/init.ts';
 import { readMetrics, rewindMetrics, type EpochMetrics } from '../../runtime/metrics.ts';
 import { hash, toUnit } from '../../runtime/random.ts';
+import { keeperOf } from '../../runtime/run-dir.ts';
 import { hostFed } from '../../runtime/runner.ts';
 import { train, type TrainEvent, type TrainJob } from '../../runtime/train.ts';
 import { fakeBatches, fakeModel, fakeSession } from './fake.ts';
@@ -22,6 +23,8 @@ afterEach(() => rm(dir, { recursive: true }));
 
 const model = fakeModel();
 const paths = (name: string) => ({ metrics: join(dir, `${name}.jsonl`), checkpoint: join(dir, `${name}.safetensors`) });
+
+const keeper = (name: string) => keeperOf(paths(name));
 
 const fresh = async (options?: Parameters<typeof fakeSession>[0]) => {
   const session = fakeSession(options);
@@ -52,18 +55,18 @@ async function resume(name: string, session: Session, more: Partial<Job> = {}): 
   const checkpoint = await readCheckpoint(paths(name).checkpoint);
   await restore(model, session, checkpoint);
   await rewindMetrics(paths(name).metrics, checkpoint.progress.epoch);
-  return collect({ model, session, from: checkpoint.progress, paths: paths(name), ...more });
+  return collect({ model, session, from: checkpoint.progress, keep: keeper(name), ...more });
 }
 
 async function uninterrupted(): Promise<{ metrics: unknown[]; tensors: unknown }> {
-  await collect({ model, session: await fresh(), from: START, paths: paths('whole') });
+  await collect({ model, session: await fresh(), from: START, keep: keeper('whole') });
   return { metrics: (await readMetrics(paths('whole').metrics)).map(untimed), tensors: (await readCheckpoint(paths('whole').checkpoint)).tensors };
 }
 
 describe('a whole run', () => {
   test('takes the steps, evaluates and saves after each epoch', async () => {
     const session = await fresh();
-    const events = await collect({ model, session, from: START, paths: paths('a') });
+    const events = await collect({ model, session, from: START, keep: keeper('a') });
     expect(kinds(events)).toBe('sssssvedsssssvedsssssved');
     expect(session.runs.map(({ program }) => program).slice(0, 8)).toEqual(['train', 'train', 'train', 'train', 'train', 'evaluate', 'evaluate', 'evaluate-rest']);
     const metrics = await readMetrics(paths('a').metrics);
@@ -73,13 +76,13 @@ describe('a whole run', () => {
 
   test('reads back the loss and the right answers only', async () => {
     const session = await fresh();
-    await collect({ model, session, from: START, paths: paths('a') });
+    await collect({ model, session, from: START, keep: keeper('a') });
     expect(new Set(session.runs.map(({ wanted }) => wanted.join()))).toEqual(new Set(['loss,correct']));
   });
 
   test('feeds counters and random numbers of the step', async () => {
     const session = await fresh();
-    await collect({ model, session, from: START, paths: paths('a') });
+    await collect({ model, session, from: START, keep: keeper('a') });
     const trained = session.runs.filter(({ program }) => program === 'train');
     trained.forEach(({ feeds }, step) => {
       expect(feeds.get('7')).toEqual(Float32Array.of(step));
@@ -90,7 +93,7 @@ describe('a whole run', () => {
 
   test('scores the rest of the test split by its own images alone', async () => {
     const session = await fresh();
-    const events = await collect({ model, session, from: START, paths: paths('a') });
+    const events = await collect({ model, session, from: START, keep: keeper('a') });
     const rest = session.runs.find(({ program }) => program === 'evaluate-rest');
     expect(rest?.feeds.get('labels')).toHaveLength(3);
     expect(rest?.feeds.get('image')).toHaveLength(6);
@@ -100,13 +103,13 @@ describe('a whole run', () => {
   });
 
   test('says how much of the test split is scored', async () => {
-    const events = await collect({ model, session: await fresh(), from: START, paths: paths('a') });
+    const events = await collect({ model, session: await fresh(), from: START, keep: keeper('a') });
     expect(events.flatMap((event) => (event.event === 'evaluate' && event.epoch === 2 ? [[event.done, event.total]] : []))).toEqual([[0, 11], [4, 11], [8, 11], [11, 11]]);
   });
 
   test('with classes, finds the confusion matrix and the surest mistakes, by their place in the split', async () => {
     const session = await fresh();
-    const events = await collect({ model, session, from: START, paths: paths('a'), classes: 3 });
+    const events = await collect({ model, session, from: START, keep: keeper('a'), classes: 3 });
     const details = events.find((event) => event.event === 'details');
     const labels = session.runs.filter(({ program }) => program !== 'train').slice(0, 3).flatMap(({ feeds }) => [...(feeds.get('labels') ?? [])]);
     // The session gives class 1 to images of class 2, and class 0 to all others.
@@ -123,7 +126,7 @@ describe('a whole run', () => {
   test('a net without a classifier has no accuracy', async () => {
     const { correct: _c, logits: _l, ...regression } = fakeModel().programs['train'] as NonNullable<(typeof model.programs)[string]>;
     const without = { ...model, programs: { train: regression, evaluate: regression, 'evaluate-rest': { ...regression, batch: 3 } } };
-    const events = await collect({ model: without, session: await fresh(), from: START, paths: paths('a') });
+    const events = await collect({ model: without, session: await fresh(), from: START, keep: keeper('a') });
     const epoch = events.find((event) => event.event === 'epoch');
     expect([epoch?.train.accuracy, epoch?.test.accuracy]).toEqual([null, null]);
   });
@@ -135,7 +138,7 @@ describe('breaks', () => {
     const stop = new AbortController();
     const session = await fresh();
     const events: TrainEvent[] = [];
-    for await (const event of trainFed({ model, session, from: START, paths: paths('a'), signal: stop.signal })) {
+    for await (const event of trainFed({ model, session, from: START, keep: keeper('a'), signal: stop.signal })) {
       events.push(event);
       if (event.event === 'step' && event.step === stopAt) stop.abort();
     }
@@ -152,7 +155,7 @@ describe('breaks', () => {
     const whole = await uninterrupted();
     const stop = new AbortController();
     const session = await fresh({ onRun: ({ program }) => { if (program === 'evaluate') stop.abort(); } });
-    const events = await collect({ model, session, from: START, paths: paths('a'), signal: stop.signal });
+    const events = await collect({ model, session, from: START, keep: keeper('a'), signal: stop.signal });
     expect(kinds(events)).toBe('sssssvi');
     expect(await readMetrics(paths('a').metrics)).toEqual([]);
     const second = fakeSession();
@@ -165,7 +168,7 @@ describe('breaks', () => {
   test.each([2, 5, 7, 9, 13, 14])('a crash at run %i continues to the same numbers', async (crashAt) => {
     const whole = await uninterrupted();
     const crash = await fresh({ onRun: (_, count) => { if (count === 8 + crashAt) throw new Error('power cut'); } });
-    await expect(collect({ model, session: crash, from: START, paths: paths('a') })).rejects.toThrow('power cut');
+    await expect(collect({ model, session: crash, from: START, keep: keeper('a') })).rejects.toThrow('power cut');
     await resume('a', fakeSession());
     expect((await readMetrics(paths('a').metrics)).map(untimed)).toEqual(whole.metrics);
     expect((await readCheckpoint(paths('a').checkpoint)).tensors).toEqual(whole.tensors);
@@ -174,7 +177,7 @@ describe('breaks', () => {
   test('a metrics line beyond the checkpoint, and a torn one, are dropped', async () => {
     const whole = await uninterrupted();
     const stop = new AbortController();
-    for await (const event of trainFed({ model, session: await fresh(), from: START, paths: paths('a'), signal: stop.signal })) {
+    for await (const event of trainFed({ model, session: await fresh(), from: START, keep: keeper('a'), signal: stop.signal })) {
       if (event.event === 'step' && event.step === 7) stop.abort();
     }
     const line = await readFile(paths('a').metrics, 'utf8');
@@ -186,12 +189,12 @@ describe('breaks', () => {
 
   test.each([NaN, Infinity, -Infinity])('a loss of %s stops and keeps the last checkpoint', async (loss) => {
     const session = await fresh({ lossAt: (count) => (count === 10 ? loss : undefined) });
-    await expect(collect({ model, session, from: START, paths: paths('a') })).rejects.toThrow(`the loss became ${loss} at step 7 (epoch 2)`);
+    await expect(collect({ model, session, from: START, keep: keeper('a') })).rejects.toThrow(`the loss became ${loss} at step 7 (epoch 2)`);
     expect((await readCheckpoint(paths('a').checkpoint)).progress).toMatchObject({ epoch: 1, step: 5 });
   });
 
   test('a finished run has nothing left to do', async () => {
-    await collect({ model, session: await fresh(), from: START, paths: paths('a') });
+    await collect({ model, session: await fresh(), from: START, keep: keeper('a') });
     expect(await resume('a', fakeSession())).toEqual([]);
   });
 });
@@ -203,7 +206,7 @@ test('the loop lets signals through between steps that never wait', async () => 
     timer = setImmediate(count);
   };
   let timer = setImmediate(count);
-  await collect({ model, session: await fresh(), from: START, paths: paths('a') });
+  await collect({ model, session: await fresh(), from: START, keep: keeper('a') });
   clearImmediate(timer);
   expect(turns).toBeGreaterThanOrEqual(15);
 });

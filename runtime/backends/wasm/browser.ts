@@ -1,6 +1,7 @@
 // The WebAssembly engine of any page in a browser: one thread, the page's own, over memory that is not shared. Nothing is asked of the server that sends the page,
 // so that it works from a file as well.
 
+import { turn } from '../../turn.ts';
 import type { Engine } from './engine.ts';
 
 export const pageEngine: Engine = {
@@ -22,17 +23,6 @@ export const pageEngine: Engine = {
     };
   },
 };
-
-/** Lets the page have its turn: to draw, and to hear its user. Timers would wait for four milliseconds. */
-const turn = (): Promise<void> =>
-  new Promise((resolve) => {
-    const { port1, port2 } = new MessageChannel();
-    port1.onmessage = () => {
-      port1.close();
-      resolve();
-    };
-    port2.postMessage(undefined);
-  });
 
 const IMPORTS = 2;
 const KIND = { function: 0, table: 1, memory: 2 } as const;
