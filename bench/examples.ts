@@ -48,7 +48,7 @@ export async function openExample(net: string, { readings, width, backend, setti
   const { model, session } = await openFirst(backendsFor(backend), (target) => {
     const compiled = compileModel(source, undefined, { [TRAIN]: { mode: 'train', batch: settings.batch } }, target, { width, settings });
     if ('diagnostics' in compiled) throw new Error(`${net}.zz has errors`);
-    return compiled.model;
+    return compiled;
   });
   for (const [id, values] of initialValues(persistent(model), settings.seed)) await session.write(id, values);
   const program = model.programs[TRAIN];

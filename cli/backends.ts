@@ -2,7 +2,7 @@
 
 import type { Emitter } from '../compiler/compile.ts';
 import type { Model } from '../compiler/5-emit/model.ts';
-import { BackendError, type Backend, type Session } from '../runtime/backend.ts';
+import { BackendError, type Backend, type OpenOptions, type Session } from '../runtime/backend.ts';
 import type { Adapter } from '../runtime/backends/adapter.ts';
 import { gpujsEmitter, referenceEmitter, wasmEmitter, webgpuEmitter } from './emitters.ts';
 import { didYouMean, UsageError } from './io.ts';
@@ -109,8 +109,8 @@ async function firstThat<T>(entries: readonly BackendEntry[], use: (target: Targ
 export const loadFirst = (entries: readonly BackendEntry[]): Promise<Target> => firstThat(entries, async (target) => target);
 
 /** Compiles for the first of the backends that opens, and opens it. */
-export const openFirst = (entries: readonly BackendEntry[], compile: (target: Target) => Model): Promise<{ readonly model: Model; readonly session: Session }> =>
+export const openFirst = <C extends { readonly model: Model }>(entries: readonly BackendEntry[], compile: (target: Target) => C, options: OpenOptions = {}): Promise<C & { readonly session: Session }> =>
   firstThat(entries, async (target) => {
-    const model = compile(target);
-    return { model, session: await target.backend.open(model) };
+    const compiled = compile(target);
+    return { ...compiled, session: await target.backend.open(compiled.model, options) };
   });

@@ -104,7 +104,7 @@ async function openNet(program: SourceProgram, net: string, layout: Compiling[2]
   return openFirst(backendsFor(backend, { threads }), (target) => {
     const compiled = compiler.compileModel(program, net, layout, target, compile);
     if ('diagnostics' in compiled) throw new SourceError(compiled.diagnostics, programTexts(program));
-    return compiled.model;
+    return compiled;
   });
 }
 

@@ -1,6 +1,7 @@
 // From a net to a model on a device with its data: what training, evaluating and predicting share.
 
 import { compileModel, type Layout } from '../compiler/compile.ts';
+import type { Graph } from '../compiler/2-graph/graph.ts';
 import { concreteShape } from '../compiler/2-graph/types.ts';
 import type { Model, TrainSettings } from '../compiler/5-emit/model.ts';
 import type { Runner, Session } from '../runtime/backend.ts';
@@ -30,6 +31,8 @@ export interface ModelRequest {
   readonly backend: string;
   /** Of the wasm backend. */
   readonly threads?: number | undefined;
+  /** Whether runs stop at the first value that is not finite. */
+  readonly checkNumerics?: boolean;
   readonly quiet: boolean;
   /** Without the training program. */
   readonly evaluateOnly?: boolean;
@@ -38,6 +41,8 @@ export interface ModelRequest {
 
 export interface OpenModel {
   readonly model: Model;
+  /** What each program was made of. */
+  readonly graphs: Readonly<Record<string, Graph>>;
   readonly session: Session;
   readonly dataset: Dataset;
   /** For evaluation and prediction. */
@@ -50,7 +55,7 @@ export interface OpenModel {
 
 /** Opens the data, compiles for the first backend that works here, and opens it. */
 export async function openModel(io: Io, request: ModelRequest): Promise<OpenModel> {
-  const { net, settings, backend, threads, evaluateOnly = false } = request;
+  const { net, settings, backend, threads, checkNumerics = false, evaluateOnly = false } = request;
   const entries = backendsFor(backend, { threads });
   const dataset = await openData(io, request);
   const { batch, seed, normalize } = settings;
@@ -67,15 +72,16 @@ export async function openModel(io: Io, request: ModelRequest): Promise<OpenMode
     const target = await loadFirst(entries);
     await traceStages(io, stagesOf(net.program, net.name, { mode: evaluateOnly ? 'evaluate' : 'train', width: net.width, batch: evaluateOnly ? size : batch, settings, target }));
   }
-  const { model, session } = await openFirst(entries, (target) => {
+  const { model, graphs, session } = await openFirst(entries, (target) => {
     const compiled = passErrorsAs(net.program, () => compileModel(net.program, net.name, layout, target, { settings, width: net.width }));
     if ('diagnostics' in compiled) throw new SourceError(compiled.diagnostics, programTexts(net.program));
-    return compiled.model;
-  });
+    return compiled;
+  }, { checkNumerics });
   const evaluation = programOf(model, EVALUATE);
   checkClasses(io, model, dataset, evaluateOnly);
   return {
     model,
+    graphs,
     session,
     dataset,
     plan: { ...training, views: evaluation.views },

@@ -5,12 +5,14 @@ import type { Command } from 'commander';
 import { START, type Progress } from '../runtime/checkpoint.ts';
 import { readCheckpoint } from '../runtime/checkpoint-file.ts';
 import { RunError } from '../runtime/errors.ts';
+import { NumericsError } from '../runtime/numerics.ts';
 import { isSystemError } from '../runtime/files.ts';
 import { readMetrics, rewindMetrics, type EpochMetrics } from '../runtime/metrics.ts';
 import { createRun, keeperOf, latestRun, openRun, refuseUsed, writeConfig, type Run, type RunConfig } from '../runtime/run-dir.ts';
 import type { AddCommand } from './command.ts';
 import { backendsFor } from './backends.ts';
-import { applyOverrides, loadNet, netOfRun, type LoadedNet } from './load.ts';
+import { SourceError } from './diagnostics.ts';
+import { applyOverrides, loadNet, netOfRun, programTexts, type LoadedNet } from './load.ts';
 import { at, debugLevel, EXIT, print, printJson, say, UsageError, widthOf, type Io } from './io.ts';
 import { addTrainingFlags, overridesOf, wholeNumber, positive, threadCount, type TrainingFlags } from './settings.ts';
 import { decimal, percent, table } from './table.ts';
@@ -25,6 +27,7 @@ interface Options extends TrainingFlags {
   readonly resume?: boolean;
   readonly json?: boolean;
   readonly quiet?: boolean;
+  readonly checkNumerics?: boolean;
 }
 
 export const trainCommand: AddCommand = (program, io, done) => {
@@ -42,6 +45,7 @@ export const trainCommand: AddCommand = (program, io, done) => {
     .option('--resume', 'go on with the run in --out, or with the net\'s latest')
     .option('--json', 'one JSON object a line on standard output')
     .option('--quiet', 'no progress')
+    .option('--check-numerics', 'stop at the first value that is NaN or infinite, and show where in the file it was made; much slower')
     .addHelpText('after', '\nExamples:\n  zz train net.zz --data cifar10 --epochs 3 --limit 5000\n  zz train net.zz --optimizer "sgd(lr: 0.1, momentum: 0.9)" --out runs/first\n  zz train --resume --out runs/first\n')
     .action(async (file: string | undefined, options: Options) => done(await runTraining(file, options, io)));
 };
@@ -94,7 +98,7 @@ async function fresh(file: string | undefined, options: Options, io: Io): Promis
 }
 
 /** Settings that a run which goes on may change. */
-const CHANGEABLE: ReadonlySet<string> = new Set(['epochs', 'data', 'backend', 'threads', 'out', 'resume', 'json', 'quiet']);
+const CHANGEABLE: ReadonlySet<string> = new Set(['epochs', 'data', 'backend', 'threads', 'out', 'resume', 'json', 'quiet', 'checkNumerics']);
 
 async function resumed(file: string | undefined, options: Options, io: Io): Promise<Started> {
   const fixed = Object.keys(options).find((key) => !CHANGEABLE.has(key));
@@ -123,10 +127,10 @@ const dashed = (key: string): string => key.replace(/[A-Z]/g, (letter) => `-${le
 
 async function trainTo(started: Started, options: Options, signal: AbortSignal, io: Io): Promise<number> {
   const { net, from } = started;
-  const [{ openModel }, { train }, { createReporter }, { createReport }, { drawingOf }] = await Promise.all([
+  const [{ openModel }, { train, TRAIN }, { createReporter }, { createReport }, { drawingOf }] = await Promise.all([
     import('./model.ts'), import('../runtime/train.ts'), import('./progress.ts'), import('../runtime/report/report.ts'), import('./drawing.ts'),
   ]);
-  const opened = await openModel(io, { ...started.config, net, threads: options.threads, quiet: options.quiet === true, signal });
+  const opened = await openModel(io, { ...started.config, net, threads: options.threads, checkNumerics: options.checkNumerics === true, quiet: options.quiet === true, signal });
   const { model, session, dataset } = opened;
   try {
     const { batches, runner } = await opened.feed();
@@ -140,16 +144,24 @@ async function trainTo(started: Started, options: Options, signal: AbortSignal, 
 
     const report = await createReport({ run, model, dataset, device: session.device, ...drawingOf(net) });
     const reporter = createReporter(io, { epochs: config.settings.epochs, batch: config.settings.batch, json: options.json === true, quiet: options.quiet === true });
+    let step = from.step;
     try {
       let last = performance.now();
       for await (const event of train({ model, session, runner, batches, from, keep: keeperOf(run.paths), classes: dataset.classes.length, signal })) {
         reporter.event(event);
+        if (event.event === 'step') step = event.step;
         if (event.event === 'step' && debugLevel(io) >= 4) say(io, `step ${event.step}: ${(performance.now() - last).toFixed(1)} ms`);
         last = performance.now();
         if (event.event === 'epoch') epochs.push(withoutEvent(event));
         if (event.event === 'details') await report.write(epochs, event.evaluation, event.checkpoint);
         if (event.event === 'interrupted') return interrupted(io, run, event.progress, options);
       }
+    } catch (error) {
+      if (!(error instanceof NumericsError)) throw error;
+      const { numericsDiagnostic } = await import('./numerics.ts');
+      const graph = opened.graphs[error.finding.program];
+      const when = error.finding.program === TRAIN ? `in step ${step + 1}` : `in the evaluation after step ${step}`;
+      throw graph ? new SourceError([numericsDiagnostic(error.finding, graph, when)], programTexts(net.program)) : error;
     } finally {
       reporter.stop();
     }

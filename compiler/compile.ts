@@ -39,7 +39,8 @@ export interface Emitter<Step> {
   readonly emit: (graph: Graph, batch: number) => ModelProgram<Step>;
 }
 
-export type Compiled<Step> = { readonly model: Model<Step> } | { readonly diagnostics: readonly Diagnostic[] };
+/** `graphs` are what each program was made of. */
+export type Compiled<Step> = { readonly model: Model<Step>; readonly graphs: Readonly<Record<string, Graph>> } | { readonly diagnostics: readonly Diagnostic[] };
 
 /** A net as the programs of one backend, in the given layout. */
 export function compileModel<Step>(
@@ -55,11 +56,14 @@ export function compileModel<Step>(
     if (!graph) return { diagnostics };
     graphs.set(mode, graph);
   }
-  const programs = Object.entries(layout).flatMap(([name, { mode, batch }]) => {
-    const graph = graphs.get(mode);
-    return graph ? [[name, emit(fused ? optimise(graph, { batch, remat }) : graph, batch)] as const] : [];
+  const made = Object.entries(layout).flatMap(([name, { mode, batch }]) => {
+    const plain = graphs.get(mode);
+    if (!plain) return [];
+    const graph = fused ? optimise(plain, { batch, remat }) : plain;
+    return [{ name, graph, program: emit(graph, batch) }];
   });
   const [first] = graphs.values();
   if (!first) throw new RangeError('a model has at least one program');
-  return { model: { net: first.name, train: first.train, programs: Object.fromEntries(programs) } };
+  const byName = <T>(of: (each: (typeof made)[number]) => T): Record<string, T> => Object.fromEntries(made.map((each) => [each.name, of(each)]));
+  return { model: { net: first.name, train: first.train, programs: byName(({ program: each }) => each) }, graphs: byName(({ graph }) => graph) };
 }

@@ -118,6 +118,8 @@ export const CODES = {
   ZZ5005: error('unknown view operation', 'Views are made of hflip, crop, blur, sometimes, cutout, brightness, noise and each.'),
   ZZ5006: error('two train blocks', 'A net has at most one train block.'),
   ZZ5007: error('not a view', 'A view reads one input of the net, directly or through another view.'),
+  // 6xxx: while it runs
+  ZZ6001: error('value not finite', 'A training with --check-numerics made a number that is infinite or none at all. Lower the learning rate, clip the gradients (clip_norm), or keep the operand of log, sqrt, exp or a division away from where it has no value.'),
 } as const satisfies Record<string, CodeInfo>;
 
 export type Code = keyof typeof CODES;

@@ -125,5 +125,5 @@ const rate = (images: number, seconds: number): number => images / Math.max(seco
 const diverged = (loss: number, step: number, epoch: number): RunError =>
   new RunError(
     `the loss became ${loss} at step ${step + 1} (epoch ${epoch})`,
-    'The last checkpoint is kept. Lower the learning rate, clip the gradients (clip_norm 1), or look for a division or logarithm of zero in the net.',
+    'The last checkpoint is kept. Lower the learning rate, clip the gradients (clip_norm 1), or look for a division or logarithm of zero in the net: --check-numerics shows where it began.',
   );

@@ -5,10 +5,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checkNets } from '../../compiler/check.ts';
 import { diskReader } from '../../cli/source.ts';
+import { bindBatch } from '../../compiler/2-graph/bind.ts';
 import { buildNet, loadProgram } from '../../compiler/2-graph/build.ts';
 import type { Program } from '../../compiler/2-graph/build.ts';
+import { emitReference } from '../../compiler/5-emit/reference.ts';
+import { compileModel } from '../../compiler/compile.ts';
 import { CODES, diagnosticToJson, renderDiagnostic } from '../../compiler/diagnostics.ts';
 import type { Code, CodeInfo, Diagnostic } from '../../compiler/diagnostics.ts';
+import { numericsDiagnostic } from '../../cli/numerics.ts';
+import { referenceBackend } from '../../runtime/backends/reference.ts';
+import { persistent } from '../../runtime/checkpoint.ts';
+import { feedsOf } from '../../runtime/feeds.ts';
+import { initialValues } from '../../runtime/init.ts';
+import { NumericsError } from '../../runtime/numerics.ts';
 import { fenced } from './markdown.ts';
 
 export const ROOT = join(import.meta.dirname, '../..');
@@ -49,10 +58,39 @@ interface Made {
   readonly shown?: string;
   readonly write?: (folder: string) => void;
   /** Otherwise what `zz check` finds. */
-  readonly diagnose?: (program: Program) => readonly Diagnostic[];
+  readonly diagnose?: (program: Program) => readonly Diagnostic[] | Promise<readonly Diagnostic[]>;
 }
 
 const TWO_NETS = 'net First { input x: [4] output x }\nnet Second { input x: [4] output x }\n';
+
+const LOGARITHM = `net Logarithm {
+  input image: [8, 8, 3]
+  h = image -> conv(4, k: 3) -> relu
+  logits = log(h) -> globalavgpool -> dense(10)
+  output logits
+  loss softmax_cross_entropy(logits)
+  train { dataset synthetic  optimizer adam(lr: 0.01)  batch 4 }
+}
+`;
+
+/** What a checked step finds, on images of ones. */
+async function firstStep(program: Program): Promise<Diagnostic[]> {
+  const compiled = compileModel(program, undefined, { train: { mode: 'train', batch: 4 } }, { emit: (graph, batch) => emitReference(bindBatch(graph, batch), batch) }, {});
+  if ('diagnostics' in compiled) return [...compiled.diagnostics];
+  const { model, graphs } = compiled;
+  const session = await referenceBackend.open(model, { checkNumerics: true });
+  for (const [id, values] of initialValues(persistent(model), model.train.seed)) await session.write(id, values);
+  const { train } = model.programs;
+  if (!train) throw new Error('no training program');
+  const images = { inputs: new Map([['image', new Float32Array(4 * 8 * 8 * 3).fill(1)]]), labels: new Int32Array(4) };
+  try {
+    await session.run('train', feedsOf(train, images, { step: 0, stepsPerEpoch: 1, totalSteps: 1 }, 0), []);
+    return [];
+  } catch (error) {
+    if (!(error instanceof NumericsError) || !graphs['train']) throw error;
+    return [numericsDiagnostic(error.finding, graphs['train'], 'in step 1')];
+  }
+}
 
 /** Mistakes that are not in the text of one file. */
 const MADE: readonly Made[] = [
@@ -67,6 +105,13 @@ const MADE: readonly Made[] = [
     write: (folder) => writeFileSync(join(folder, 'net.zz'), TWO_NETS),
     diagnose: (program) => buildNet(program, undefined, { mode: 'train' }).diagnostics,
   },
+  {
+    code: 'ZZ6001',
+    input: '`zz train net.zz --check-numerics --backend wasm`, with this file:',
+    shown: LOGARITHM,
+    write: (folder) => writeFileSync(join(folder, 'net.zz'), LOGARITHM),
+    diagnose: firstStep,
+  },
 ];
 
 async function madeExample({ code, input, shown, write, diagnose }: Made): Promise<Example> {
@@ -74,7 +119,7 @@ async function madeExample({ code, input, shown, write, diagnose }: Made): Promi
   try {
     write?.(folder);
     const program = loadProgram('net.zz', await diskReader(io(folder)));
-    const diagnostics = diagnose ? diagnose(program) : checkNets(program);
+    const diagnostics = diagnose ? await diagnose(program) : checkNets(program);
     return { code, input, ...(shown !== undefined && { source: shown }), diagnostics, rendered: render(program, diagnostics) };
   } finally {
     rmSync(folder, { recursive: true });
@@ -97,7 +142,7 @@ export async function diagnosticJson(): Promise<string> {
   return fenced('json', JSON.stringify(example?.diagnostics.map(diagnosticToJson), null, 2));
 }
 
-const PARTS = { ZZ1: 'Lexical and syntax', ZZ2: 'Names and types', ZZ3: 'Shapes', ZZ4: 'Topology and routes', ZZ5: 'Training settings' };
+const PARTS = { ZZ1: 'Lexical and syntax', ZZ2: 'Names and types', ZZ3: 'Shapes', ZZ4: 'Topology and routes', ZZ5: 'Training settings', ZZ6: 'While it runs' };
 
 export async function errorIndex(): Promise<string> {
   const examples = await errorExamples();
