@@ -4,7 +4,7 @@ import type { Emitter } from '../compiler/compile.ts';
 import type { Model } from '../compiler/5-emit/model.ts';
 import { BackendError, type Backend, type OpenOptions, type Session } from '../runtime/backend.ts';
 import type { Adapter } from '../runtime/backends/adapter.ts';
-import { gpujsEmitter, referenceEmitter, wasmEmitter, webgpuEmitter } from './emitters.ts';
+import { gpujsEmitter, referenceEmitter, wasmEmitter, webgpuEmitter } from '../compiler/emitters.ts';
 import { didYouMean, UsageError } from './io.ts';
 
 export interface Target extends Emitter<unknown> {

@@ -1,10 +1,10 @@
 // zz ir: a stage of a net's compilation, or what differs between two.
 
+import { unifiedDiff } from '../compiler/inspect/diff.ts';
 import { writeWhole } from '../runtime/files.ts';
 import { BACKENDS } from './backends.ts';
 import { choice } from './choice.ts';
 import type { AddCommand } from './command.ts';
-import { unifiedDiff } from './diff.ts';
 import { at, didYouMean, EXIT, print, UsageError, type Io } from './io.ts';
 import { loadNet, type LoadedNet } from './load.ts';
 import { positive, wholeNumber } from './settings.ts';
@@ -53,7 +53,7 @@ async function showStage(file: string, options: Options, io: Io): Promise<void> 
   const shown = (name: string): boolean => isTracing(io) || [options.stage, ...(options.diff?.split('..') ?? [])].includes(name);
   // Kernels and model are those of the processor's backend.
   const target = MADE_FOR_BACKENDS.some(shown) ? await BACKENDS.find(({ name }) => name === 'wasm')?.load() : undefined;
-  const shaders = shown('wgsl') ? (await import('./shaders.ts')).shaderText : undefined;
+  const shaders = shown('wgsl') ? (await import('../compiler/inspect/shaders.ts')).shaderText : undefined;
   const batch = options.batch ?? net.settings.batch;
   const stages = stagesOf(net.program, net.name, { mode: options.mode, width: options.width, batch, settings: net.settings, remat: options.remat ?? false, ...(target && { target }), ...(shaders && { shaders }) });
   await traceStages(io, stages);

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { diffLines, unifiedDiff } from '../../cli/diff.ts';
+import { diffLines, unifiedDiff } from '../../compiler/inspect/diff.ts';
 
 const text = fc.array(fc.constantFrom('a', 'b', 'c', 'd'), { maxLength: 12 }).map((list) => list.map((line) => `${line}\n`).join(''));
 const side = (edits: ReturnType<typeof diffLines>, leave: string): string => edits.filter(([edit]) => edit !== leave).map(([, line]) => `${line}\n`).join('');

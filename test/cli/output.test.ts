@@ -10,7 +10,7 @@ import { UsageError, type Io } from '../../cli/io.ts';
 import { main } from '../../cli/program.ts';
 import { createReporter } from '../../cli/progress.ts';
 import { decimal, duration, percent, table } from '../../cli/table.ts';
-import { printTree } from '../../cli/tree.ts';
+import { printTree } from '../../compiler/inspect/tree.ts';
 
 /** A terminal that keeps what is written and forgets cleared lines. */
 function terminal(isTTY = true, columns = 120) {

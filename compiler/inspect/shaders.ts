@@ -1,7 +1,7 @@
 // The shaders of a net, each once, below the steps that run it.
 
-import type { Graph } from '../compiler/2-graph/graph.ts';
-import { emitWebGpu } from '../compiler/5-emit/wgsl/emit.ts';
+import type { Graph } from '../2-graph/graph.ts';
+import { emitWebGpu } from '../5-emit/wgsl/emit.ts';
 
 /** WGSL; what a step binds and how many workgroups it starts stand in comments. The graph has been through all passes. */
 export function shaderText(graph: Graph, batch: number): string {

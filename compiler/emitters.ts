@@ -1,28 +1,28 @@
 // What emits programs for each backend, loaded when it is asked for.
 
-import type { Emitter } from '../compiler/compile.ts';
-import type { DeviceProfile, GpuJsStep, ReferenceStep, WasmStep, WebGpuStep } from '../compiler/5-emit/model.ts';
+import type { Emitter } from './compile.ts';
+import type { DeviceProfile, GpuJsStep, ReferenceStep, WasmStep, WebGpuStep } from './5-emit/model.ts';
 
-const bound = async () => (await import('../compiler/2-graph/bind.ts')).bindBatch;
+const bound = async () => (await import('./2-graph/bind.ts')).bindBatch;
 
 /** Shaders for a device; without one, for what every device can do. */
 export async function webgpuEmitter(device?: DeviceProfile): Promise<Emitter<WebGpuStep>> {
-  const { emitWebGpu } = await import('../compiler/5-emit/wgsl/emit.ts');
+  const { emitWebGpu } = await import('./5-emit/wgsl/emit.ts');
   return { fused: true, emit: (graph, batch) => emitWebGpu(graph, device ? { device } : {}, batch) };
 }
 
 /** Modules for engines with relaxed SIMD, or for those without. */
 export async function wasmEmitter(relaxed: boolean): Promise<Emitter<WasmStep>> {
-  const [{ emitWasm }, bindBatch] = await Promise.all([import('../compiler/5-emit/wasm/emit.ts'), bound()]);
+  const [{ emitWasm }, bindBatch] = await Promise.all([import('./5-emit/wasm/emit.ts'), bound()]);
   return { emit: (graph, batch) => emitWasm(bindBatch(graph, batch), { relaxed }, batch) };
 }
 
 export async function gpujsEmitter(): Promise<Emitter<GpuJsStep>> {
-  const [{ emitGpuJs }, bindBatch] = await Promise.all([import('../compiler/5-emit/gpujs/emit.ts'), bound()]);
+  const [{ emitGpuJs }, bindBatch] = await Promise.all([import('./5-emit/gpujs/emit.ts'), bound()]);
   return { emit: (graph, batch) => emitGpuJs(bindBatch(graph, batch), batch) };
 }
 
 export async function referenceEmitter(): Promise<Emitter<ReferenceStep>> {
-  const [{ emitReference }, bindBatch] = await Promise.all([import('../compiler/5-emit/reference.ts'), bound()]);
+  const [{ emitReference }, bindBatch] = await Promise.all([import('./5-emit/reference.ts'), bound()]);
   return { emit: (graph, batch) => emitReference(bindBatch(graph, batch)) };
 }

@@ -1,6 +1,6 @@
 // A syntax tree as indented text: one node a line, with its place.
 
-import type { Loc } from '../compiler/diagnostics.ts';
+import type { Loc } from '../diagnostics.ts';
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
 const isPlain = (value: unknown): boolean => value === null || typeof value !== 'object';
