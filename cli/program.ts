@@ -13,11 +13,12 @@ import { evalCommand } from './eval.ts';
 import { fmtCommand } from './fmt.ts';
 import { EXIT, type Io } from './io.ts';
 import { irCommand } from './ir.ts';
+import { lspCommand } from './lsp.ts';
 import { predictCommand } from './predict.ts';
 import { trainCommand } from './train.ts';
 import { VERSION } from './version.ts';
 
-const COMMANDS: readonly AddCommand[] = [checkCommand, fmtCommand, irCommand, trainCommand, evalCommand, predictCommand, compareCommand, benchCommand, dataCommand, doctorCommand, completionCommand];
+const COMMANDS: readonly AddCommand[] = [checkCommand, fmtCommand, irCommand, trainCommand, evalCommand, predictCommand, compareCommand, benchCommand, dataCommand, doctorCommand, lspCommand, completionCommand];
 
 /** Runs `zz` with the arguments after the program's name and returns its exit status: 0 good, 1 the user's input, 2 the environment, 130 interrupted. */
 export async function main(argv: readonly string[], io: Io): Promise<number> {

@@ -1,14 +1,15 @@
 // The canonical form as an edit.
 
-import { formatSource } from '../../compiler/1-syntax/print.ts';
-import type { Source } from '../../compiler/diagnostics.ts';
+import { formatFile } from '../../compiler/1-syntax/print.ts';
+import { hasErrors } from '../../compiler/diagnostics.ts';
+import type { Analysis } from './analysis.ts';
 import type { Edit } from './rename.ts';
 
 /** The edit that brings a text into the canonical form, without what stays the same at both ends. None for a text with syntax errors, or that has it already. */
-export function formatEdit(source: Source): Edit | undefined {
-  const { text } = formatSource(source);
-  if (text === undefined || text === source.text) return undefined;
-  const old = source.text;
+export function formatEdit({ ast, source, parses }: Analysis): Edit | undefined {
+  if (hasErrors(parses.get(source.file)?.result.diagnostics ?? [])) return undefined;
+  const [old, text] = [source.text, formatFile(ast, source)];
+  if (text === old) return undefined;
   const room = Math.min(old.length, text.length);
   let start = 0;
   while (start < room && old[start] === text[start]) start++;

@@ -9,7 +9,7 @@ export { formatEdit } from './format.ts';
 export { hintsIn, type Hint } from './hints.ts';
 export { hoverAt, type Hover } from './hover.ts';
 export { outline, type Entry } from './outline.ts';
-export { definitionAt, referencesAt, type Link } from './references.ts';
+export { definitionAt, referencesAt, sharedAt, type Link } from './references.ts';
 export { renamable, renameAt, type Edit, type Renaming } from './rename.ts';
 export { selectionsAt } from './selection.ts';
 export { signatureAt, type Signature } from './signature.ts';

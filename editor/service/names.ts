@@ -308,6 +308,7 @@ function call({ callee, args }: Call, w: Walk, piped: number): void {
 }
 
 function passArguments(args: Call['args'], to: Callable | undefined, w: Walk, piped: number): void {
+  if (args.length === 0) return;
   const params = Object.entries(to?.params ?? {});
   const rest = params.findIndex(([, { rest: takesAll }]) => takesAll);
   let place = piped;

@@ -11,6 +11,12 @@ export function definedAt(analysis: Analysis, offset: number): { readonly occurr
   return occurrence?.meaning && 'definition' in occurrence.meaning ? { occurrence, definition: occurrence.meaning.definition } : undefined;
 }
 
+/** What the name at an offset means, if files that import this one can name it too: a net, its inputs, a cell. */
+export function sharedAt(analysis: Analysis, offset: number): Definition | undefined {
+  const definition = definedAt(analysis, offset)?.definition;
+  return definition && ['net', 'input', 'cell'].includes(definition.kind) ? definition : undefined;
+}
+
 export interface Link {
   /** The name, or the path of an import. */
   readonly from: Span;

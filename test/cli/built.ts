@@ -21,7 +21,7 @@ export function build(): Built {
   const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
   writeFileSync(join(out, 'package.json'), JSON.stringify({ type: 'module', version }));
   const compilerOptions: ts.CompilerOptions = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, verbatimModuleSyntax: true, rewriteRelativeImportExtensions: true };
-  for (const folder of ['compiler', 'runtime', 'editor/service', 'cli']) {
+  for (const folder of ['compiler', 'runtime', 'editor/service', 'editor/server', 'cli']) {
     for (const entry of readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })) {
       if (!entry.isFile()) continue;
       const file = join(entry.parentPath, entry.name);

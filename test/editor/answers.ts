@@ -29,7 +29,7 @@ export function answers(): unknown {
     ]),
     diagnostics: analysis.diagnostics,
     fixes: fixesAt(analysis, whole),
-    text: [folds(analysis), outline(analysis), semanticTokens(analysis), hintsIn(analysis, whole), formatEdit(analysis.source)],
+    text: [folds(analysis), outline(analysis), semanticTokens(analysis), hintsIn(analysis, whole), formatEdit(analysis)],
     rename: [...Object.entries(renameAt(analysis, TEXT.indexOf('logits'), 'scores', [], reader))].map(([key, value]) => [key, value instanceof Map ? [...value] : value]),
   };
 }

@@ -42,7 +42,7 @@ it(`answers for ${FILES} texts`, { timeout: 300_000 }, () => {
     folds(analysis).forEach(({ span }) => { inside(span); });
     outline(analysis).forEach(({ span, selection }) => [span, selection].forEach(inside));
     hintsIn(analysis, { start: 0, end: text.length }).forEach(({ offset }) => { inside({ start: offset, end: offset }); });
-    const edit = formatEdit(analysis.source);
+    const edit = formatEdit(analysis);
     if (edit) inside(edit.span);
     for (const fix of fixesAt(analysis, { start: 0, end: text.length })) {
       fix.edits.forEach(({ span }) => { inside(span); });

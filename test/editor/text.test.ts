@@ -61,11 +61,11 @@ describe.each(SOUND)('%s', (file) => {
   it('the edit gives the canonical form', () => {
     const shuffled = text.replace(/ {2,}/g, '   ').replace(/, /g, ',');
     for (const each of [text, shuffled, text.replace(/\n/g, '\r\n')]) {
-      const edit = formatEdit({ file, text: each });
+      const edit = formatEdit(analysisOf(each));
       expect(edited(each, edit ? [edit] : [])).toBe(formatSource({ file, text: each }).text);
     }
-    expect(formatEdit({ file, text: formatSource(analysis.source).text ?? '' })).toBeUndefined();
-    expect(formatEdit({ file, text: `${text} }` })).toBeUndefined();
+    expect(formatEdit(analysisOf(formatSource(analysis.source).text ?? ''))).toBeUndefined();
+    expect(formatEdit(analysisOf(`${text} }`))).toBeUndefined();
   });
 
   it('every word has its colour, in order', () => {

@@ -1,0 +1,70 @@
+// The language server as editors start it, in a process of its own: a scripted session on each of the five networks as files of 1,000 lines, and on every file with an error.
+
+import type { PublishDiagnosticsParams } from 'vscode-languageserver-protocol';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { analysisAt, BROKEN, ROOT, textOf } from '../editor/helpers.ts';
+import { build, type Built } from '../cli/built.ts';
+import { sessionOf, type Session } from './session.ts';
+import { longText, medians, work, type Times } from './script.ts';
+
+/** The most a request may take, in milliseconds: where an editor's user begins to wait. */
+const LIMIT = 50;
+const LINES = 1000;
+const ROUNDS = 3;
+
+let built: Built;
+let session: Session;
+beforeAll(async () => {
+  built = build();
+  session = await sessionOf(built.main, ROOT);
+});
+afterAll(async () => {
+  expect(await session.end()).toBe(0);
+  expect(session.log).toEqual([]);
+  built.remove();
+});
+
+describe(`files of ${LINES} lines`, () => {
+  const times: Times = new Map();
+
+  it.each(['case-a', 'case-b', 'case-c', 'case-d', 'case-e-manual'])('%s', async (name) => {
+    const text = longText(textOf(`dsl-examples/${name}.zz`), LINES);
+    const uri = session.open(`/tmp/${name}.zz`, text);
+    const { diagnostics } = await session.diagnostics(uri);
+    expect(diagnostics.filter(({ severity }) => severity === 1)).toEqual([]);
+    await work(session, uri, times, ROUNDS);
+    expect(session.textOf(uri)).toBe(text);
+    session.notify('textDocument/didClose', { textDocument: { uri } });
+  });
+
+  // The time that the server's thread ran, not that of the clock: other work on the machine takes the processor too. Of each kind the median, as one request may clean up after others.
+  it(`every kind of request takes less than ${LIMIT} ms`, () => {
+    const found = medians(times);
+    if (process.env['ZZ_DEBUG']) console.log(Object.fromEntries([...found].map(([method, { waited, busy, most }]) => [method, `busy ${busy.toFixed(1)}, waited ${waited.toFixed(1)}, at most ${most.toFixed(1)} ms`])));
+    expect(found.size).toBeGreaterThan(14);
+    expect([...found].filter(([, { busy }]) => !(busy < LIMIT))).toEqual([]);
+  });
+});
+
+describe('files with errors', () => {
+  const opened = new Map<string, { readonly uri: string; readonly found: PublishDiagnosticsParams }>();
+  beforeAll(async () => {
+    await Promise.all(BROKEN.map(async (file) => {
+      const uri = session.open(`${ROOT}/${file}`, textOf(file));
+      opened.set(file, { uri, found: await session.diagnostics(uri) });
+    }));
+  });
+
+  it.each(BROKEN)('%s', async (file) => {
+    const { uri = '', found } = opened.get(file) ?? {};
+    const expected = analysisAt(file).diagnostics.filter(({ loc }) => loc.file === file).map(({ code }) => code);
+    expect(found?.diagnostics.map(({ code }) => code)).toEqual(expected);
+    const end = session.position(uri, Infinity);
+    for (const part of [0, 0.5, 1]) {
+      const position = session.position(uri, Math.floor(session.textOf(uri).length * part));
+      for (const method of ['hover', 'definition', 'completion', 'signatureHelp', 'documentHighlight']) await session.request(`textDocument/${method}`, { textDocument: { uri }, position });
+    }
+    for (const method of ['semanticTokens/full', 'documentSymbol', 'foldingRange', 'documentLink']) expect(await session.request(`textDocument/${method}`, { textDocument: { uri } })).toBeTruthy();
+    await session.request('textDocument/codeAction', { textDocument: { uri }, range: { start: { line: 0, character: 0 }, end }, context: { diagnostics: [] } });
+  });
+});
