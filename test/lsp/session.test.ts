@@ -3,8 +3,8 @@
 import type { PublishDiagnosticsParams } from 'vscode-languageserver-protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { analysisAt, BROKEN, ROOT, textOf } from '../editor/helpers.ts';
-import { build, type Built } from '../cli/built.ts';
-import { sessionOf, type Session } from './session.ts';
+import { build } from '../cli/built.ts';
+import { sessionOf } from './session.ts';
 import { longText, medians, work, type Times } from './script.ts';
 
 /** The most a request may take, in milliseconds: where an editor's user begins to wait. */
@@ -12,12 +12,8 @@ const LIMIT = 50;
 const LINES = 1000;
 const ROUNDS = 3;
 
-let built: Built;
-let session: Session;
-beforeAll(async () => {
-  built = build();
-  session = await sessionOf(built.main, ROOT);
-});
+const built = build();
+const session = await sessionOf(built.main, ROOT);
 afterAll(async () => {
   expect(await session.end()).toBe(0);
   expect(session.log).toEqual([]);
@@ -49,11 +45,12 @@ describe(`files of ${LINES} lines`, () => {
 describe('files with errors', () => {
   const opened = new Map<string, { readonly uri: string; readonly found: PublishDiagnosticsParams }>();
   beforeAll(async () => {
+    // Opened at once, as the server waits for a pause before it checks.
     await Promise.all(BROKEN.map(async (file) => {
       const uri = session.open(`${ROOT}/${file}`, textOf(file));
       opened.set(file, { uri, found: await session.diagnostics(uri) });
     }));
-  });
+  }, 60_000);
 
   it.each(BROKEN)('%s', async (file) => {
     const { uri = '', found } = opened.get(file) ?? {};
