@@ -1,19 +1,18 @@
 // zz compile: a net as a program or file that runs elsewhere.
 
-import { extname } from 'node:path';
+import { stat } from 'node:fs/promises';
+import { dirname, extname } from 'node:path';
 import { Option } from 'commander';
-import { concreteShape } from '../compiler/2-graph/types.ts';
-import { readCheckpoint } from '../runtime/checkpoint-file.ts';
-import { RunError } from '../runtime/errors.ts';
 import { writeWhole } from '../runtime/files.ts';
 import { openRun } from '../runtime/run-dir.ts';
-import type { StoredTensor } from '../runtime/safetensors.ts';
 import { readSafetensors } from '../runtime/tensor-file.ts';
 import type { AddCommand } from './command.ts';
-import { TARGETS, type CompileRequest, type CompileTarget } from './compile/targets.ts';
+import type { CompileRequest, CompileTarget } from './compile/target.ts';
+import { TARGETS } from './compile/targets.ts';
+import { trainedWeights } from './compile/weights.ts';
 import { at, didYouMean, EXIT, say, UsageError, type Io } from './io.ts';
-import { loadNet, netOfRun, type LoadedNet } from './load.ts';
-import { positive, wholeNumber } from './settings.ts';
+import { applyOverrides, loadNet, netOfRun } from './load.ts';
+import { positive, wholeNumber, type Override } from './settings.ts';
 
 interface Options {
   readonly out: string;
@@ -41,9 +40,10 @@ export const compileCommand: AddCommand = (program, io, done) => {
     .requiredOption('-o, --out <file>', 'the file to write; one that is there is replaced')
     .addOption(target)
     .option('--weights <run>', 'a run directory, or a .safetensors file (default: fresh weights)')
-    .option('--backend <names>', 'backends to compile for, separated by commas', listed)
+    .option('--backend <names>', 'backends to compile for: webgpu, wasm, gpujs, separated by commas (default: webgpu,wasm)', listed)
     .option('--batch <images>', 'distinct images a training step takes (default: the net\'s)', wholeNumber)
     .option('--width <factor>', 'scale every channel count but the last, and the pace of learning with it (default: 1, or the run\'s)', positive)
+    .addHelpText('after', '\nExamples:\n  zz compile net.zz -o model.ts\n  zz compile --weights runs/Plain-1 -o model.ts\n  zz compile net.zz --weights weights.safetensors --backend wasm -o model.js\n')
     .action(async (file: string | undefined, options: Options) => {
       await compile(file, options, io);
       done(EXIT.good);
@@ -53,6 +53,7 @@ export const compileCommand: AddCommand = (program, io, done) => {
 async function compile(file: string | undefined, options: Options, io: Io): Promise<void> {
   const { load } = targetFor(options);
   const request = await requestOf(file, options, io);
+  await checkPlace(request, options.out, io);
   const work = await load();
   for (const { path, contents } of await work(request)) {
     await writeWhole(path, contents);
@@ -67,42 +68,37 @@ function targetFor({ target, out }: Options): CompileTarget {
     if (!found) throw new UsageError(`there is no target "${target}"`, `${didYouMean(target, names)}${all}`);
     return found;
   }
-  const found = Object.values(targets).find(({ extension }) => extension === extname(out).toLowerCase());
-  if (!found) throw new UsageError(`"${out}" does not say what to make of the net`, `Give --target, or a name that ends in ${Object.values(targets).map(({ extension }) => extension).join(', ')}. ${all}`);
+  const found = Object.values(targets).find(({ extensions }) => extensions.includes(extname(out).toLowerCase()));
+  if (!found) throw new UsageError(`"${out}" does not say what to make of the net`, `Give --target, or a name that ends in ${Object.values(targets).flatMap(({ extensions }) => extensions).join(', ')}. ${all}`);
   return found;
+}
+
+/** Throws UsageError where the file cannot be written, or is one of those that the net was read from. */
+async function checkPlace({ out, net }: CompileRequest, named: string, io: Io): Promise<void> {
+  const kindOf = async (path: string): Promise<string | undefined> => stat(path).then((found) => (found.isDirectory() ? 'folder' : 'file'), () => undefined);
+  if ((await kindOf(dirname(out))) !== 'folder') throw new UsageError(`there is no folder ${dirname(out)}`, 'Make it first, or choose another place.');
+  if ((await kindOf(out)) === 'folder') throw new UsageError(`${named} is a folder`, 'Name a file.');
+  if (net.program.files.some(({ source }) => at(io, source.file) === out)) throw new UsageError(`${named} is the net's own source`, 'Choose another name for the compiled model.');
 }
 
 /** The net, its weights and class names. */
 async function requestOf(file: string | undefined, options: Options, io: Io): Promise<CompileRequest> {
-  const { weights, backend: backends = [], batch, width } = options;
+  const { weights: from, backend: backends = [], batch, width } = options;
   const out = at(io, options.out);
-  if (weights === undefined || weights.endsWith('.safetensors')) {
+  const overrides: readonly Override[] = batch === undefined ? [] : [['batch', String(batch)]];
+  if (from === undefined || (await isFile(at(io, from)))) {
     if (file === undefined) throw new UsageError('which file?', 'zz compile FILE.zz -o OUT, or zz compile --weights RUN -o OUT.');
-    const overrides = batch === undefined ? [] : [['batch', String(batch)] as const];
     const net = await loadNet(io, file, { overrides, width: width ?? 1 });
-    if (weights === undefined) return { net, backends, out };
-    return { net, backends, out, weights: weightsFor(net, (await readSafetensors(at(io, weights))).tensors, weights) };
+    return { net, backends, out, ...(from !== undefined && { weights: trainedWeights(net, await readSafetensors(at(io, from)), from) }) };
   }
-  const run = await openRun(at(io, weights));
+  const run = await openRun(at(io, from));
   if (width !== undefined && width !== run.config.width) throw new UsageError(`the run was trained with --width ${run.config.width}`, 'Leave --width out.');
   const kept = await netOfRun(io, run);
   if (file !== undefined && (await loadNet(io, file, { overrides: [], width: run.config.width })).source !== kept.source) {
-    throw new UsageError(`${file} has changed since the run in ${weights} began`, `Leave the file out to compile the text that the run kept, or take the tensors alone with --weights ${weights}/checkpoint.safetensors.`);
+    throw new UsageError(`${file} has changed since the run in ${from} began`, `Leave the file out to compile the text that the run kept, or take the tensors alone with --weights ${from}/checkpoint.safetensors.`);
   }
-  const net = batch === undefined ? kept : { ...kept, settings: { ...kept.settings, batch } };
-  const { tensors } = await readCheckpoint(run.paths.checkpoint);
-  return { net, backends, out, weights: weightsFor(net, tensors, weights), classes: run.config.classes };
+  const net = { ...kept, settings: await applyOverrides(io, kept.settings, overrides) };
+  return { net, backends, out, weights: trainedWeights(net, await readSafetensors(run.paths.checkpoint), from), classes: run.config.classes };
 }
 
-/** Throws RunError where the tensors lack a weight or state of the net, or have it in another shape. */
-function weightsFor({ graph, name }: LoadedNet, tensors: ReadonlyMap<string, StoredTensor>, from: string): ReadonlyMap<string, StoredTensor> {
-  const advice = `The weights in ${from} are of another net or width.`;
-  for (const { id, kind, type } of graph.nodes) {
-    if (kind !== 'weight' && kind !== 'state') continue;
-    const shape = concreteShape(type.shape).join(',');
-    const found = tensors.get(id);
-    if (!found) throw new RunError(`${from} has no tensor "${id}", which net ${name} needs`, advice);
-    if (found.shape.join() !== shape) throw new RunError(`"${id}" is [${found.shape.join(',')}] in ${from} and [${shape}] in net ${name}`, advice);
-  }
-  return tensors;
-}
+const isFile = (path: string): Promise<boolean> => stat(path).then((found) => !found.isDirectory(), () => path.endsWith('.safetensors'));

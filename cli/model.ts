@@ -104,7 +104,7 @@ async function openData(io: Io, { net, settings, limit, quiet, signal }: ModelRe
 }
 
 /** The shape of the net's images. Throws UsageError where inputs differ: a data set has one image for each label. */
-function inputShape({ graph, name }: LoadedNet): number[] {
+export function inputShape({ graph, name }: LoadedNet): number[] {
   const shapes = new Map(graph.nodes.flatMap((node) => (node.kind === 'input' ? [concreteShape(node.type.shape.slice(1))].map((shape) => [shape.join(), shape] as const) : [])));
   const [shape, other] = shapes.values();
   if (!shape) throw new UsageError(`net ${name} reads no images`, 'Use its input in an output or the loss.');

@@ -5,6 +5,7 @@ import { benchCommand } from './bench.ts';
 import { checkCommand } from './check.ts';
 import type { AddCommand } from './command.ts';
 import { compareCommand } from './compare.ts';
+import { compileCommand } from './compile.ts';
 import { completionCommand } from './completion.ts';
 import { dataCommand } from './data.ts';
 import { doctorCommand } from './doctor.ts';
@@ -18,7 +19,7 @@ import { predictCommand } from './predict.ts';
 import { trainCommand } from './train.ts';
 import { VERSION } from './version.ts';
 
-const COMMANDS: readonly AddCommand[] = [checkCommand, fmtCommand, irCommand, trainCommand, evalCommand, predictCommand, compareCommand, benchCommand, dataCommand, doctorCommand, lspCommand, completionCommand];
+const COMMANDS: readonly AddCommand[] = [checkCommand, fmtCommand, irCommand, compileCommand, trainCommand, evalCommand, predictCommand, compareCommand, benchCommand, dataCommand, doctorCommand, lspCommand, completionCommand];
 
 /** Runs `zz` with the arguments after the program's name and returns its exit status: 0 good, 1 the user's input, 2 the environment, 130 interrupted. */
 export async function main(argv: readonly string[], io: Io): Promise<number> {

@@ -30,14 +30,20 @@ export interface StepOf {
 export type ArtefactBackend = keyof StepOf;
 export type ArtefactBackends = { readonly [B in ArtefactBackend]?: StoredPrograms<StepOf[B]> };
 
-/** `train` takes as many images as a step of training, `predict` as many as evaluation does, `one` a single image. */
 export interface StoredPrograms<Step> {
+  /** SHA-256 of the programs: tells whether they are as they were compiled. */
+  readonly digest: string;
+  readonly programs: ProgramSet<Step>;
+}
+
+/** `train` takes as many images as a step of training, `predict` as many as evaluation does, `one` a single image. */
+export interface ProgramSet<Step> {
   readonly train?: StoredProgram<Step>;
   readonly predict: StoredProgram<Step>;
   readonly one?: StoredProgram<Step>;
 }
 
-export type ProgramName = keyof StoredPrograms<unknown>;
+export type ProgramName = keyof ProgramSet<unknown>;
 
 export type StoredProgram<Step> = Omit<Program<Step>, 'code'> & { readonly code?: StoredCode };
 

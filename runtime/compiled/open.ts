@@ -9,7 +9,7 @@ import type { InputStatistics } from '../data/normalize.ts';
 import type { ReadingPlan } from '../data/readings.ts';
 import { softmax } from '../evaluate.ts';
 import { withBackend, type Host, type Hosts } from './backends.ts';
-import { checkFormat, modelOf } from './decode.ts';
+import { checkDigest, checkFormat, modelOf } from './decode.ts';
 import { createHolder, type Holder } from './holder.ts';
 import type { Classification, CompiledModel, NetTypes, OpenOptions } from './model.ts';
 import { evaluateImages, predictImages, train, type Net } from './run.ts';
@@ -29,8 +29,10 @@ export async function openArtefact<T extends NetTypes>(artefact: Artefact, hosts
   const bytes = weights === 'initial' ? undefined : weights instanceof URL ? await readBytes(weights) : new Uint8Array(weights);
   const seed = options.seed ?? artefact.settings.seed;
   return withBackend(hosts, backend, async (name, software) => {
-    const stored: StoredPrograms<unknown> | undefined = artefact.backends[name];
-    if (!stored) throw new RangeError(`net ${artefact.net} was compiled without the backend ${name}`);
+    const entry: StoredPrograms<unknown> | undefined = artefact.backends[name];
+    if (!entry) throw new RangeError(`net ${artefact.net} was compiled without the backend ${name}`);
+    checkDigest(artefact.net, entry);
+    const stored = entry.programs;
     const { predict, one } = stored;
     const batches = [predict.batch, ...(one ? [one.batch] : [])];
     const { batch = predict.batch } = options;
@@ -54,7 +56,7 @@ function opener(artefact: Artefact, name: ArtefactBackend, hosts: Hosts, softwar
     if (!host || !stored) throw new RangeError(`net ${artefact.net} was compiled without the backend ${backend}`);
     const device: Backend<StepOf[B]> = host.backend({ software, ...(threads !== undefined && { threads }) });
     return async (names: Parameters<typeof modelOf>[2]) => {
-      const model = await modelOf(artefact, stored, names, host.relaxedSimd?.() ?? false);
+      const model = await modelOf(artefact, stored.programs, names, host.relaxedSimd?.() ?? false);
       return { model, session: await device.open(model) };
     };
   };

@@ -1,6 +1,6 @@
 // Runs of a compiled model's programs on images: predictions, training steps, scores.
 
-import type { Artefact, ProgramName, StoredPrograms } from '../../compiler/5-emit/artefact.ts';
+import type { Artefact, ProgramName, ProgramSet } from '../../compiler/5-emit/artefact.ts';
 import type { BufferId, Program } from '../../compiler/5-emit/model.ts';
 import type { Clock } from '../backend.ts';
 import type { Progress } from '../checkpoint.ts';
@@ -16,7 +16,7 @@ import { checkTensor, type Tensor, type TensorData } from './tensor.ts';
 
 export interface Net {
   readonly artefact: Artefact;
-  readonly stored: StoredPrograms<unknown>;
+  readonly stored: ProgramSet<unknown>;
   readonly holder: Holder;
   readonly seed: number;
   /** The program that predicts. */

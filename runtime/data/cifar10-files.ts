@@ -18,7 +18,7 @@ export const OFFICIAL: BinaryLayout = {
 };
 
 const SHAPE: ImageShape = [32, 32, 3];
-const CLASSES = ['airplane', 'automobile', 'bird', 'cat', 'deer', 'dog', 'frog', 'horse', 'ship', 'truck'];
+export const CIFAR10_CLASSES: readonly string[] = ['airplane', 'automobile', 'bird', 'cat', 'deer', 'dog', 'frog', 'horse', 'ship', 'truck'];
 const PLANE = 32 * 32;
 /** A label, then the red, the green and the blue plane. */
 const RECORD = 1 + 3 * PLANE;
@@ -47,14 +47,14 @@ export function decodeCifar10(find: (name: string) => Uint8Array | undefined, fr
       if (bytes.length !== images * RECORD) throw new DataError('input', `${file} has ${bytes.length} bytes instead of ${images * RECORD}`, DAMAGED, { file });
       for (let n = 0; n < images; n++) {
         const label = bytes[n * RECORD] as number;
-        if (label >= CLASSES.length) throw new DataError('input', `${file}: image ${n} has the label ${label}; labels are 0 to 9`, DAMAGED, { file });
+        if (label >= CIFAR10_CLASSES.length) throw new DataError('input', `${file}: image ${n} has the label ${label}; labels are 0 to 9`, DAMAGED, { file });
         split.labels[i * images + n] = label;
         interleave(bytes, n * RECORD + 1, split.images, (i * images + n) * 3 * PLANE);
       }
     });
     return split;
   };
-  return { name: 'cifar10', shape: SHAPE, classes: CLASSES, train: join(train), test: join(test) };
+  return { name: 'cifar10', shape: SHAPE, classes: CIFAR10_CLASSES, train: join(train), test: join(test) };
 }
 
 function interleave(planes: Uint8Array, from: number, pixels: Uint8Array, to: number): void {

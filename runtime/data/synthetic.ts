@@ -31,6 +31,8 @@ const PERIODS = { fine: 3, broad: 7 };
 const TEXTURES = Object.entries(PERIODS).flatMap(([grain, period]) =>
   Object.entries(PATTERNS).map(([name, pattern]) => ({ name: `${grain} ${name}`, pattern, period })));
 
+export const SYNTHETIC_CLASSES: readonly string[] = TEXTURES.map(({ name }) => name);
+
 export interface SyntheticOptions {
   /** [height, width, channels]. */
   readonly shape?: ImageShape;
@@ -44,7 +46,7 @@ export interface SyntheticOptions {
  * A class is a texture (five patterns, two grains). Its place, phase, slope, colours, sign of contrast, background and clutter are drawn for each image.
  */
 export function syntheticDataset({ shape = [32, 32, 3], seed = 678, train = 5000, test = 1000 }: SyntheticOptions = {}): Dataset {
-  return { name: 'synthetic', shape, classes: TEXTURES.map(({ name }) => name), train: drawSplit(train, shape, hash(seed, 1)), test: drawSplit(test, shape, hash(seed, 2)) };
+  return { name: 'synthetic', shape, classes: SYNTHETIC_CLASSES, train: drawSplit(train, shape, hash(seed, 1)), test: drawSplit(test, shape, hash(seed, 2)) };
 }
 
 function drawSplit(count: number, shape: ImageShape, key: number): Split {

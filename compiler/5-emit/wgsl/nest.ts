@@ -123,7 +123,7 @@ function fitting(task: Task, room: Room, own: (buffer: Buffer) => Buffer): Task[
     return [...fitting(before, room, own), ...fitting(after, room, own)];
   };
   const isLoad = ({ value }: Let): boolean => value.kind === 'load';
-  if (task.root && task.lets.some((each) => each.name === task.root?.local && !isLoad(each)) && (task.stores.length > 1 || task.lets.length > 1)) return aside(task.root.local);
+  if (task.root && task.lets.some((each) => each.name === task.root?.local && !isLoad(each)) && (task.stores.length > 1 || task.lets.length > 1 || first.value.kind !== 'local')) return aside(task.root.local);
   if (task.stores.length > 1) return storeGroups(task, room).flatMap((stores, i) => fitting(trimmed({ ...task, name: i === 0 ? task.name : `${task.name}_s${i}`, stores }), room, own));
   if (task.root) return withStagedOperand(task, task.root, own).flatMap((each) => fitting(each, room, own));
   const cut = task.lets.findLast((each) => !isLoad(each) && buffersOf(each.value).length > 1);

@@ -1,0 +1,30 @@
+// The targets ts and js: a module, and a file of weights beside it where they are trained.
+
+import { basename, dirname, join } from 'node:path';
+import { emitJavaScript, emitTypeScript, type ModuleOptions } from '../../compiler/5-emit/typescript/module.ts';
+import { compileArtefact, type Compiled } from './artefact.ts';
+import type { Compiler, CompileRequest, OutputFile } from './target.ts';
+import { weightsFile } from './weights.ts';
+
+/** What both targets write from. */
+async function moduleOf(request: CompileRequest): Promise<{ readonly artefact: Compiled['artefact']; readonly options: ModuleOptions; readonly beside: readonly OutputFile[] }> {
+  const { artefact, listings } = await compileArtefact(request, ['webgpu', 'wasm'], true);
+  const { out, weights, net } = request;
+  const name = `${basename(out).replace(/\.\w+$/, '')}.weights.safetensors`;
+  return {
+    artefact,
+    options: { source: basename(net.file), listings, ...(weights && { weights: name }) },
+    beside: weights ? [{ path: join(dirname(out), name), contents: weightsFile(net, weights) }] : [],
+  };
+}
+
+export const compileTypeScript: Compiler = async (request) => {
+  const { artefact, options, beside } = await moduleOf(request);
+  return [...beside, { path: request.out, contents: emitTypeScript(artefact, options) }];
+};
+
+export const compileJavaScript: Compiler = async (request) => {
+  const { artefact, options, beside } = await moduleOf(request);
+  const { script, declarations } = emitJavaScript(artefact, options);
+  return [...beside, { path: request.out.replace(/(\.m?)js$/, '.d$1ts'), contents: declarations }, { path: request.out, contents: script }];
+};
