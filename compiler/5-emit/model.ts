@@ -74,10 +74,10 @@ export interface GpuJsStep {
 }
 
 /**
- * A step of the WebAssembly backend: a function of the program's module. The module imports `arena.memory` (shared), the addresses `arena.control` (64 zero bytes for
- * the threads to meet at), `arena.zeros` (64 KiB of zeros) and `arena.scratch`, the distance `arena.stride` from one thread's scratch to the next, and each buffer's address
- * as `buffer.ID`. It exports `run(thread, threads, from, to)`, which every thread calls: it runs
- * the steps from number `from` up to, without, `to`.
+ * A step of the WebAssembly backend: a function of the program's module. The module imports `arena.memory` (shared), the addresses `arena.control` (128 zero bytes,
+ * and 64 more a thread, where the threads meet and share work), `arena.zeros` (64 KiB of zeros) and `arena.scratch`, the distance `arena.stride` from one thread's
+ * scratch to the next, and each buffer's address as `buffer.ID`. It exports `run(thread, threads, from, to)`, which every thread calls: it runs the steps from number
+ * `from` up to, without, `to`.
  */
 export interface WasmStep {
   readonly kernel: string;

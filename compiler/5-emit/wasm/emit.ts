@@ -19,12 +19,11 @@ import { createCode, define, finish } from './code.ts';
 import type { Code, CodeOptions } from './code.ts';
 import { productOf } from './contraction.ts';
 import { epilogueOf } from './epilogue.ts';
-import { HEAD } from './gemm.ts';
 import { createMath } from './math.ts';
 import { defineNest } from './nest.ts';
 import { contractionSteps } from './steps.ts';
 import type { ContractionPart, Step, Workshop } from './steps.ts';
-import { defineBarrier } from './threads.ts';
+import { defineBarrier, HEAD } from './threads.ts';
 import { winogradOf } from './winograd.ts';
 
 /**

@@ -5,6 +5,7 @@ import { define } from './code.ts';
 import type { Code, Fn, Local, Ref } from './code.ts';
 import { pack } from './operand.ts';
 import type { Operand } from './operand.ts';
+import { eachUnit, HEAD } from './threads.ts';
 import { createSums, multiplyAdd, TILE } from './tile.ts';
 import type { Tile } from './tile.ts';
 
@@ -68,17 +69,6 @@ export const scratchBytes = (blocking: Blocking): number => Math.ceil(blocking.r
 /** What is stored of a sum: four lanes at (row, column) of a group. Both are counted from the group's start. `more` are the function's further parameters. */
 export type Store = (fn: Fn, value: Ref, row: Local, column: Ref, group: Local, more: readonly Local[]) => Ref;
 
-/** Parameters that every kernel begins with. */
-export const HEAD = ['thread', 'threads', 'scratch', 'zeros'] as const;
-
-/** This thread's units of `count`: from a to b. */
-export function threadShare(fn: Fn, thread: Local, threads: Local, count: number): { first: Local; end: Local; statements: Ref[] } {
-  const { m, c } = fn.code;
-  const [first, end] = [fn.i32(), fn.i32()];
-  const bound = (index: Ref): Ref => m.i32.div_u(m.i32.mul(index, c(count)), threads.get());
-  return { first, end, statements: [first.set(bound(thread.get())), end.set(bound(m.i32.add(thread.get(), c(1))))] };
-}
-
 /** Defines `name`(head, packed, right, start): packs the chunk of the right operand that starts there into panels, each [chunk, tileColumns]. */
 export function definePack(code: Code, name: string, product: Product, blocking: Blocking): void {
   const { m, c } = code;
@@ -86,11 +76,9 @@ export function definePack(code: Code, name: string, product: Product, blocking:
   const bytes = blocking.chunk * blocking.tileColumns * 4;
   define(code, name, HEAD.length + 3, (fn, [thread, threads, , zeros, packed, right, start]) => {
     if (!thread || !threads || !zeros || !packed || !right || !start) throw new Error('arity');
-    const share = threadShare(fn, thread, threads, product.groups * panels);
     const [group, column, count, base, to] = [fn.i32(), fn.i32(), fn.i32(), fn.i32(), fn.i32()];
     return [
-      ...share.statements,
-      fn.loop(share.first.get(), share.end.get, 1, (unit) => [
+      eachUnit(fn, thread, threads, product.groups * panels, (unit) => [
         group.set(m.i32.div_u(unit.get(), c(panels))),
         column.set(m.i32.mul(m.i32.rem_u(unit.get(), c(panels)), c(blocking.tileColumns))),
         count.set(least(fn, c(blocking.tileColumns), () => m.i32.sub(c(product.columns), column.get()))),
@@ -124,7 +112,6 @@ export function defineProduct(code: Code, name: string, product: Product, blocki
   define(code, name, HEAD.length + 4 + more, (fn, [thread, threads, scratch, zeros, out, left, packed, ...further]) => {
     const start = further.at(-1);
     if (!thread || !threads || !scratch || !zeros || !out || !left || !packed || !start) throw new Error('arity');
-    const share = threadShare(fn, thread, threads, product.groups * rowBlocks * columnBlocks);
     const [group, row, rows, columnEnd, depth] = [fn.i32(), fn.i32(), fn.i32(), fn.i32(), fn.i32()];
     const [base, panel, target, chunk, depthFrom] = [fn.i32(), fn.i32(), fn.i32(), fn.i32(), fn.i32()];
     const scalar = (index: Ref, by: number): Ref => m.i32.mul(index, c(by));
@@ -151,9 +138,8 @@ export function defineProduct(code: Code, name: string, product: Product, blocki
         fn.loop(c(0), rows.get, tileRows, (rowInBlock) => tile(column, rowInBlock)),
       ]);
     return [
-      ...share.statements,
       chunk.set(least(fn, c(blocking.chunk), () => m.i32.sub(c(product.depth), start.get()))),
-      fn.loop(share.first.get(), share.end.get, 1, (unit) => [
+      eachUnit(fn, thread, threads, product.groups * rowBlocks * columnBlocks, (unit) => [
         group.set(m.i32.div_u(unit.get(), c(rowBlocks * columnBlocks))),
         row.set(scalar(m.i32.rem_u(unit.get(), c(rowBlocks)), blocking.rows)),
         rows.set(least(fn, c(blocking.rows), () => m.i32.sub(c(product.rows), row.get()))),

@@ -7,9 +7,9 @@ import type { Index, Var } from '../../4-kernels/indexing.ts';
 import type { Kernel } from '../../4-kernels/kernel.ts';
 import { define } from './code.ts';
 import type { Code, Fn, Local, Ref } from './code.ts';
-import { HEAD, threadShare } from './gemm.ts';
 import { emitExpr, emitIndex, runsAlong, variesByLane } from './lanes.ts';
 import type { Scope, Source } from './lanes.ts';
+import { eachUnit, HEAD } from './threads.ts';
 
 type MathCall = Scope['math'];
 
@@ -29,11 +29,9 @@ export function defineNest(code: Code, math: MathCall, name: string, kernel: Ker
   define(code, name, HEAD.length + 1 + kernel.params.length, (fn, [thread, threads, , , out, ...params]) => {
     if (!thread || !threads || !out) throw new Error('arity');
     const sources = new Map(kernel.params.map((param, i) => [param.id, sourceOf(param.id, param.dtype, params[i])]));
-    const share = threadShare(fn, thread, threads, rows * chunks);
     const [row, low, high] = [fn.i32(), fn.i32(), fn.i32()];
     return [
-      ...share.statements,
-      fn.loop(share.first.get(), share.end.get, 1, (unit) => {
+      eachUnit(fn, thread, threads, rows * chunks, (unit) => {
         const { variables, statements } = decode(fn, row, outer);
         const base = { fn, math, sources, variables, outer };
         return [

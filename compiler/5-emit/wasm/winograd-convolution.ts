@@ -3,8 +3,8 @@
 
 import { define } from './code.ts';
 import type { Code, Fn, Local, Ref } from './code.ts';
-import { HEAD, threadShare } from './gemm.ts';
 import type { Store } from './gemm.ts';
+import { eachUnit, HEAD } from './threads.ts';
 import { createSums, multiplyAdd, TILE } from './tile.ts';
 import { sandwich } from './transform.ts';
 import { ceilTo, locate, oddLines, panelsOf, pixels, PLACES } from './winograd.ts';
@@ -28,12 +28,10 @@ export function defineFilterTransform(code: Code, name: string, tiling: Tiling, 
   const { taps } = algorithm;
   define(code, name, HEAD.length + 2, (fn, [thread, threads, , , transformed, filter]) => {
     if (!thread || !threads || !transformed || !filter) throw new Error('arity');
-    const share = threadShare(fn, thread, threads, groups * panels);
     const [panel, group, from, to, column] = [fn.i32(), fn.i32(), fn.i32(), fn.i32(), fn.i32()];
     const place = (i: number, j: number): number => (layout.flipped ? taps * taps - 1 - (i * taps + j) : i * taps + j) * layout.tap * 4;
     return [
-      ...share.statements,
-      fn.loop(share.first.get(), share.end.get, 1, (unit) => [
+      eachUnit(fn, thread, threads, groups * panels, (unit) => [
         group.set(m.i32.div_u(unit.get(), c(panels))),
         panel.set(m.i32.rem_u(unit.get(), c(panels))),
         fn.loop(c(0), () => c(inputs), 1, (depth) => [
@@ -107,7 +105,6 @@ export function defineConvolution(code: Code, name: string, tiling: Tiling, stor
   const { groups, inputs, tiles, algorithm, source } = tiling;
   define(code, name, HEAD.length + 3 + more, (fn, [thread, threads, scratch, zeros, out, image, filter, ...further]) => {
     if (!thread || !threads || !scratch || !zeros || !out || !image || !filter) throw new Error('arity');
-    const share = threadShare(fn, thread, threads, groups * block.count);
     const [group, first, count, base, sums, transformed] = [fn.i32(), fn.i32(), fn.i32(), fn.i32(), fn.i32(), fn.i32()];
     const eachTile = (body: (tile: Local, place: ReturnType<typeof locate>) => readonly Ref[]): Ref =>
       fn.loop(c(0), count.get, 1, (tile) => {
@@ -115,9 +112,8 @@ export function defineConvolution(code: Code, name: string, tiling: Tiling, stor
         return [...place.statements, ...body(tile, place)];
       });
     return [
-      ...share.statements,
       sums.set(m.i32.add(scratch.get(), c(PLACES * block.inputPlace))),
-      fn.loop(share.first.get(), share.end.get, 1, (unit) => [
+      eachUnit(fn, thread, threads, groups * block.count, (unit) => [
         group.set(m.i32.div_u(unit.get(), c(block.count))),
         first.set(m.i32.mul(m.i32.rem_u(unit.get(), c(block.count)), c(block.tiles))),
         count.set(m.i32.sub(c(tiles), first.get())),

@@ -5,8 +5,8 @@ import { SIGNAL, transpose } from './cook-toom.ts';
 import type { Matrix } from './cook-toom.ts';
 import { define } from './code.ts';
 import type { Code, Local, Ref } from './code.ts';
-import { HEAD, threadShare } from './gemm.ts';
 import type { Store } from './gemm.ts';
+import { eachUnit, HEAD } from './threads.ts';
 import { createSums, multiplyAdd, TILE } from './tile.ts';
 import { sandwich } from './transform.ts';
 import { ceilTo, locate, oddLines, panelsOf, pixels, PLACES } from './winograd.ts';
@@ -81,12 +81,10 @@ export function defineTiles(code: Code, name: string, tiling: Tiling, side: Side
   const parts = Math.ceil(chunkOf(tiling) / FEW);
   define(code, name, HEAD.length + 3, (fn, [thread, threads, , zeros, transformed, image, start]) => {
     if (!thread || !threads || !zeros || !transformed || !image || !start) throw new Error('arity');
-    const share = threadShare(fn, thread, threads, groups * parts);
     const [group, first, end, base, to, count] = [fn.i32(), fn.i32(), fn.i32(), fn.i32(), fn.i32(), fn.i32()];
     return [
-      ...share.statements,
       count.set(tilesFrom(tiling, start, code)),
-      fn.loop(share.first.get(), share.end.get, 1, (unit) => [
+      eachUnit(fn, thread, threads, groups * parts, (unit) => [
         group.set(m.i32.div_u(unit.get(), c(parts))),
         first.set(m.i32.mul(m.i32.rem_u(unit.get(), c(parts)), c(FEW))),
         end.set(m.i32.add(first.get(), c(FEW))),
@@ -133,15 +131,13 @@ export function defineTileProducts(code: Code, name: string, tiling: Tiling): vo
   const blocks = Math.ceil(inputs / ROWS);
   define(code, name, HEAD.length + 4, (fn, [thread, threads, , , sums, image, gradient, start]) => {
     if (!thread || !threads || !sums || !image || !gradient || !start) throw new Error('arity');
-    const share = threadShare(fn, thread, threads, groups * PLACES * blocks);
     const [place, first, last, depth, a, b, end, target] = [fn.i32(), fn.i32(), fn.i32(), fn.i32(), fn.i32(), fn.i32(), fn.i32(), fn.i32()];
     const tile = { ...TILE, rowBytes: 4, stepBytes: LEFT * 4 };
     const lines = createSums(fn, tile);
     const each = (visit: (sum: Local, offset: number) => Ref): Ref => fn.block(lines.flatMap((line, r) => line.map((sum, v) => visit(sum, r * sizes.line + v * 16))));
     return [
-      ...share.statements,
       depth.set(tilesFrom(tiling, start, code)),
-      fn.loop(share.first.get(), share.end.get, 1, (unit) => [
+      eachUnit(fn, thread, threads, groups * PLACES * blocks, (unit) => [
         place.set(m.i32.div_u(unit.get(), c(blocks))),
         first.set(m.i32.mul(m.i32.rem_u(unit.get(), c(blocks)), c(ROWS))),
         last.set(m.i32.add(first.get(), c(ROWS))),
@@ -180,12 +176,10 @@ export function defineFilterStore(code: Code, name: string, tiling: Tiling, stor
   const sizes = sumSizes(tiling);
   define(code, name, HEAD.length + 2 + more, (fn, [thread, threads, , , out, sums, ...further]) => {
     if (!thread || !threads || !out || !sums) throw new Error('arity');
-    const share = threadShare(fn, thread, threads, groups * inputs);
     const [group, input, from, target, row, column] = [fn.i32(), fn.i32(), fn.i32(), fn.i32(), fn.i32(), fn.i32()];
     const value = fn.v128();
     return [
-      ...share.statements,
-      fn.loop(share.first.get(), share.end.get, 1, (unit) => [
+      eachUnit(fn, thread, threads, groups * inputs, (unit) => [
         group.set(m.i32.div_u(unit.get(), c(inputs))),
         input.set(m.i32.rem_u(unit.get(), c(inputs))),
         fn.loop(c(0), () => c(outputs), 4, (at) => [

@@ -7,6 +7,9 @@ import { COMMAND } from './worker.ts';
 const ALIGN = 256;
 const PAGE = 65536;
 export const ZEROS = 65536;
+/** Where threads meet, and for each of them what is taken of its share. */
+const CONTROL = 128;
+const CONTROL_THREAD = 64;
 /** Vectors at the end of the last buffer may read this far beyond it. */
 const MARGIN = 4096;
 
@@ -31,7 +34,7 @@ export function layOut(programs: Readonly<Record<string, Program<WasmStep>>>, th
     return at;
   };
   const all = Object.entries(programs);
-  const control = take(64);
+  const control = take(CONTROL + CONTROL_THREAD * threads);
   const commands = take(COMMAND.bytes);
   const zeros = take(ZEROS);
   const stride = align(Math.max(0, ...all.flatMap(([, program]) => program.steps.map((step) => step.scratch)))) + ALIGN;
