@@ -19,7 +19,6 @@ import { createCode, define, finish } from './code.ts';
 import type { Code, CodeOptions } from './code.ts';
 import { productOf } from './contraction.ts';
 import { epilogueOf } from './epilogue.ts';
-import { createMath } from './math.ts';
 import { defineNest } from './nest.ts';
 import { contractionSteps } from './steps.ts';
 import type { ContractionPart, Step, Workshop } from './steps.ts';
@@ -126,11 +125,9 @@ function copiesOf(graph: Graph, nodes: readonly Node[]): Kernel[] {
 /** A module under construction. Kernels of equal form are one function; buffers are its parameters. */
 function createEmitter(options: CodeOptions) {
   const code = createCode(options);
-  const math = createMath(code);
   const functions = new Map<string, string>();
   const workshop: Workshop = {
     code,
-    math,
     kernel(kind, params, form, make) {
       const key = `${kind} ${keyOf(params, form)}`;
       const found = functions.get(key);
@@ -143,7 +140,7 @@ function createEmitter(options: CodeOptions) {
   };
   return {
     kernel(kernel: Kernel): Step {
-      const name = workshop.kernel(kernel.name.replace(/_[^_]*$/, ''), kernel.params, [kernel.indices, kernel.body], (fresh) => defineNest(code, math, fresh, kernel));
+      const name = workshop.kernel(kernel.name.replace(/_[^_]*$/, ''), kernel.params, [kernel.indices, kernel.body], (fresh) => defineNest(code, fresh, kernel));
       return { kernel: name, reads: kernel.params.map((param) => param.id), output: kernel.output, scratch: 0 };
     },
     contraction: (part: ContractionPart): Step[] => contractionSteps(workshop, part),

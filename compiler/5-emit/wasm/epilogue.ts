@@ -9,7 +9,7 @@ import { rowMajor } from '../../4-kernels/separate.ts';
 import type { Fn, Local, Ref } from './code.ts';
 import type { Product, Store } from './gemm.ts';
 import { emitExpr, emitIndex } from './lanes.ts';
-import type { Scope, Source } from './lanes.ts';
+import type { Source } from './lanes.ts';
 import { cutsOf, decode, sourceOf, testsOf } from './nest.ts';
 
 export interface Epilogue {
@@ -42,7 +42,7 @@ const mentionsLane = (atom: Atom, lane: Var): boolean => (atom.kind === 'var' ? 
 
 /** The store of a product whose sums go through the epilogue. `extra` are the addresses of the epilogue's parameters. */
 export const storeThrough =
-  ({ indices, acc, body, params }: Epilogue, product: Product, math: Scope['math']): Store =>
+  ({ indices, acc, body, params }: Epilogue, product: Product): Store =>
   (fn, value, row, column, group, extra) => {
     const { m } = fn.code;
     const lane = indices.at(-1) ?? { name: 'i', extent: 1 };
@@ -63,7 +63,7 @@ export const storeThrough =
     };
     const sum = fn.v128();
     const before: Ref[] = [sum.set(value), ...places];
-    const [result] = emitExpr({ fn, math, sources, variables, locals: new Map([[acc, [sum]]]), lane, vectors: 1, outer, hoist }, body, statements);
+    const [result] = emitExpr({ fn, sources, variables, locals: new Map([[acc, [sum]]]), lane, vectors: 1, outer, hoist }, body, statements);
     return m.block(null, [...before, ...statements, result as Ref], fn.code.vector);
   };
 

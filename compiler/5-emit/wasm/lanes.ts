@@ -1,10 +1,11 @@
 // Kernel expressions as WebAssembly. Every value is a vector: four lanes along one index variable, or, where no variable is chosen, one lane that counts.
 
 import { children, mapExpr } from '../../4-kernels/expr.ts';
-import type { BinaryOp, Comparison, Expr, Reducer, Test, UnaryOp } from '../../4-kernels/expr.ts';
+import type { BinaryOp, Comparison, Expr, Reducer, Test } from '../../4-kernels/expr.ts';
 import { bounds, int, mentions, plus, replace, strideOf, use } from '../../4-kernels/indexing.ts';
 import type { Atom, Index, Term, Var } from '../../4-kernels/indexing.ts';
 import type { Code, Fn, Local, Ref } from './code.ts';
+import { emitUnary } from './math.ts';
 
 export interface Source {
   /** The parameter that holds the buffer's address. */
@@ -15,7 +16,6 @@ export interface Source {
 /** What is in scope. A value is a list of vectors: `vectors` of them side by side along the lane variable. */
 export interface Scope {
   readonly fn: Fn;
-  readonly math: (op: UnaryOp, x: Ref) => Ref;
   readonly sources: ReadonlyMap<string, Source>;
   readonly variables: ReadonlyMap<string, Local>;
   readonly locals: ReadonlyMap<string, readonly Local[]>;
@@ -44,7 +44,7 @@ export function emitExpr(scope: Scope, expr: Expr, out: Ref[]): Values {
     case 'index':
       return each((vector) => m.f32x4.convert_i32x4_s(indexLanes(scope, expr.index, vector)));
     case 'unary':
-      return emitExpr(scope, expr.x, out).map((x) => scope.math(expr.op, x));
+      return emitExpr(scope, expr.x, out).map((x) => emitUnary(fn, expr.op, x));
     case 'binary':
       return emitBinary(scope, expr.op, expr.a, expr.b, out);
     case 'let': {

@@ -1,21 +1,20 @@
 // Elementary functions on four f32 lanes. Polynomials are those of the Cephes library's single-precision functions (S. Moshier, netlib.org/cephes):
 // a reduced argument, Horner's rule, and the exponent put back by scaling. A scalar is a vector of which one lane is looked at.
 
-import binaryen from 'binaryen';
 import type { UnaryOp } from '../../4-kernels/expr.ts';
-import type { Code, Ref } from './code.ts';
+import type { Code, Fn, Ref } from './code.ts';
 
 /** Gives each value a local, so that it can be used more than once. */
 type Keep = (value: Ref) => () => Ref;
 type MathCall = (op: UnaryOp, x: Ref) => Ref;
 type Formula = (code: Code, keep: Keep, x: () => Ref, call: MathCall) => Ref;
 
-/** How each unary operation is made: in place, or as a function of the module. */
-export const UNARY: { readonly [K in UnaryOp]: { readonly inline: (code: Code, x: Ref) => Ref } | { readonly formula: Formula } } = {
-  neg: { inline: ({ m }, x) => m.f32x4.neg(x) },
-  abs: { inline: ({ m }, x) => m.f32x4.abs(x) },
-  floor: { inline: ({ m }, x) => m.f32x4.floor(x) },
-  sqrt: { inline: ({ m }, x) => m.f32x4.sqrt(x) },
+/** How each unary operation is made: by one instruction, or by a formula. */
+const UNARY: { readonly [K in UnaryOp]: { readonly instruction: (code: Code, x: Ref) => Ref } | { readonly formula: Formula } } = {
+  neg: { instruction: ({ m }, x) => m.f32x4.neg(x) },
+  abs: { instruction: ({ m }, x) => m.f32x4.abs(x) },
+  floor: { instruction: ({ m }, x) => m.f32x4.floor(x) },
+  sqrt: { instruction: ({ m }, x) => m.f32x4.sqrt(x) },
   exp: { formula: exp },
   expm1: { formula: expm1 },
   log: { formula: log },
@@ -24,31 +23,18 @@ export const UNARY: { readonly [K in UnaryOp]: { readonly inline: (code: Code, x
   cos: { formula: cos },
 };
 
-/** The functions a module's kernels call, each added to it when it is first asked for. */
-export function createMath(code: Code): MathCall {
-  const defined = new Set<UnaryOp>();
-  const call: MathCall = (op, x) => {
-    const rule = UNARY[op];
-    if ('inline' in rule) return rule.inline(code, x);
-    if (!defined.has(op)) defineFormula(code, op, rule.formula, call);
-    defined.add(op);
-    return code.m.call(op, [x], binaryen.v128);
-  };
-  return call;
-}
-
-function defineFormula(code: Code, name: string, formula: Formula, call: MathCall): void {
-  const { m } = code;
+/** The operation's value. Formulas are written out where they are used: a call would load their coefficients anew for every vector. */
+export function emitUnary(fn: Fn, op: UnaryOp, x: Ref): Ref {
+  const rule = UNARY[op];
+  if ('instruction' in rule) return rule.instruction(fn.code, x);
   const statements: Ref[] = [];
-  let locals = 1;
   const keep: Keep = (value) => {
-    const index = locals++;
-    statements.push(m.local.set(index, value));
-    return () => m.local.get(index, binaryen.v128);
+    const local = fn.v128();
+    statements.push(local.set(value));
+    return local.get;
   };
-  const result = formula(code, keep, () => m.local.get(0, binaryen.v128), call);
-  const types = Array.from({ length: locals - 1 }, () => binaryen.v128);
-  m.addFunction(name, binaryen.v128, binaryen.v128, types, m.block(null, [...statements, result], binaryen.v128));
+  const result = rule.formula(fn.code, keep, keep(x), (inner, value) => emitUnary(fn, inner, value));
+  return fn.code.m.block(null, [...statements, result], fn.code.vector);
 }
 
 /** Horner's rule, the highest power first. */
@@ -86,12 +72,13 @@ function exp(code: Code, keep: Keep, x: () => Ref): Ref {
   return scale(code, code.m.f32x4.add(tail(), code.v(1)), n);
 }
 
-/** e^x - 1 as 2^n ((e^r - 1) + (1 - 2^-n)), which near 0, where n = 0, is e^r - 1 itself. */
+/** e^x - 1 as 2^n (e^r - 1) + (2^n - 1), which near 0, where n = 0, is e^r - 1 itself; all by half, so that 2^n does not overflow before the sum does. */
 function expm1(code: Code, keep: Keep, x: () => Ref): Ref {
-  const { m, v } = code;
+  const { m, v, madd } = code;
   const { n, tail } = reduceExp(code, keep, keep(clamp(code, x(), -30, 89)));
-  const inverse = powerOfTwo(code, m.i32x4.neg(m.i32x4.min_s(n(), ints(code, 60))));
-  return scale(code, m.f32x4.add(tail(), m.f32x4.sub(v(1), inverse)), n);
+  const half = keep(powerOfTwo(code, m.i32x4.sub(n(), ints(code, 1))));
+  const sum = keep(madd(half(), tail(), m.f32x4.sub(half(), v(0.5))));
+  return m.f32x4.add(sum(), sum());
 }
 
 /** The natural logarithm: -Infinity at 0, NaN below. */

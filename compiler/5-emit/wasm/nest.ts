@@ -11,14 +11,12 @@ import { emitExpr, emitIndex, runsAlong, variesByLane } from './lanes.ts';
 import type { Scope, Source } from './lanes.ts';
 import { eachUnit, HEAD } from './threads.ts';
 
-type MathCall = Scope['math'];
-
 /** Threads get their parts in units of rows, or of this many elements where there are few rows. */
 const ROWS_ENOUGH = 64;
 const LEAST_CHUNK = 64;
 
 /** Defines `name`(head, out, ...params): writes every element of the kernel's output. */
-export function defineNest(code: Code, math: MathCall, name: string, kernel: Kernel): void {
+export function defineNest(code: Code, name: string, kernel: Kernel): void {
   const { m, c } = code;
   const loops = kernel.indices.filter((index) => index.extent > 1);
   const outer = loops.slice(0, -1);
@@ -33,7 +31,7 @@ export function defineNest(code: Code, math: MathCall, name: string, kernel: Ker
     return [
       eachUnit(fn, thread, threads, rows * chunks, (unit) => {
         const { variables, statements } = decode(fn, row, outer);
-        const base = { fn, math, sources, variables, outer };
+        const base = { fn, sources, variables, outer };
         return [
           row.set(m.i32.div_u(unit.get(), c(chunks))),
           low.set(m.i32.mul(m.i32.rem_u(unit.get(), c(chunks)), c(chunk))),
@@ -110,7 +108,7 @@ interface Range {
   readonly high: Local;
 }
 
-function emitSegment(base: Pick<Scope, 'fn' | 'math' | 'sources' | 'variables' | 'outer'>, segment: Segment, inner: Var, range: Range): Ref[] {
+function emitSegment(base: Pick<Scope, 'fn' | 'sources' | 'variables' | 'outer'>, segment: Segment, inner: Var, range: Range): Ref[] {
   const { fn } = base;
   const { m, c } = fn.code;
   const { start, variable, body } = segment;

@@ -7,7 +7,6 @@ import { storeThrough } from './epilogue.ts';
 import type { Epilogue } from './epilogue.ts';
 import { blockingOf, chunksOf, definePack, defineProduct, packedBytes, scratchBytes } from './gemm.ts';
 import type { Product, Store } from './gemm.ts';
-import type { Scope } from './lanes.ts';
 import { convolutionScratch, defineConvolution, defineFilterTransform, filterBytes } from './winograd-convolution.ts';
 import { chunkStarts, defineFilterStore, defineTileProducts, defineTiles, sideBytes, sidesOf, sumBytes } from './winograd-filter-grad.ts';
 import type { Side } from './winograd-filter-grad.ts';
@@ -36,7 +35,6 @@ export interface ContractionPart {
 /** What the makers of steps need of the module under construction. */
 export interface Workshop {
   readonly code: Code;
-  readonly math: Scope['math'];
   /** The kernel for a form, defined when the form is new. Buffers among the parameters count by their places. */
   readonly kernel: (kind: string, params: readonly Buffer[], form: readonly unknown[], make: (name: string) => void) => string;
 }
@@ -45,7 +43,7 @@ export function contractionSteps(workshop: Workshop, part: ContractionPart): Ste
   const { epilogue, product, winograd } = part;
   const finish: Finish = {
     params: epilogue?.params ?? [],
-    store: epilogue ? storeThrough(epilogue, product, workshop.math) : (_, sum) => sum,
+    store: epilogue ? storeThrough(epilogue, product) : (_, sum) => sum,
     form: [epilogue?.indices, epilogue?.body],
   };
   if (winograd === undefined) return productSteps(workshop, part, finish);
