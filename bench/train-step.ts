@@ -4,8 +4,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 import { parseArgs } from 'node:util';
-import { bindBatch } from '../compiler/2-graph/bind.ts';
 import { loadProgram, memoryReader } from '../compiler/2-graph/build.ts';
+import { optimise } from '../compiler/3-passes/pipeline.ts';
 import { compileNet } from '../compiler/compile.ts';
 import type { BufferSpec } from '../compiler/5-emit/model.ts';
 import { emitWasm } from '../compiler/5-emit/wasm/emit.ts';
@@ -53,7 +53,7 @@ for (const net of options.nets.split(',')) {
   const readings = Math.max(...symbolic.views.map((view) => view.parts.length));
   const batch = Number(options.images) / readings;
   const start = performance.now();
-  const program = emitWasm(bindBatch(symbolic, batch), { relaxed: hasRelaxedSimd() }, batch);
+  const program = emitWasm(optimise(symbolic, { batch }), { relaxed: hasRelaxedSimd() }, batch);
   const emitted = performance.now() - start;
   const model = { net, train: symbolic.train, programs: { train: program } };
   const row: Record<string, unknown> = { net, readings: Number(options.images), steps: program.steps.length, emitMs: emitted, bytes: layOut(model.programs, 1).bytes };

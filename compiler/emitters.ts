@@ -13,8 +13,8 @@ export async function webgpuEmitter(device?: DeviceProfile): Promise<Emitter<Web
 
 /** Modules for engines with relaxed SIMD, or for those without. */
 export async function wasmEmitter(relaxed: boolean): Promise<Emitter<WasmStep>> {
-  const [{ emitWasm }, bindBatch] = await Promise.all([import('./5-emit/wasm/emit.ts'), bound()]);
-  return { emit: (graph, batch) => emitWasm(bindBatch(graph, batch), { relaxed }, batch) };
+  const { emitWasm } = await import('./5-emit/wasm/emit.ts');
+  return { fused: true, emit: (graph, batch) => emitWasm(graph, { relaxed }, batch) };
 }
 
 export async function gpujsEmitter(): Promise<Emitter<GpuJsStep>> {

@@ -6,6 +6,7 @@ import { bindBatch } from '../../compiler/2-graph/bind.ts';
 import { loadProgram, memoryReader } from '../../compiler/2-graph/build.ts';
 import type { Graph } from '../../compiler/2-graph/graph.ts';
 import { concreteShape, elementCount } from '../../compiler/2-graph/types.ts';
+import { optimise } from '../../compiler/3-passes/pipeline.ts';
 import { compileNet } from '../../compiler/compile.ts';
 import type { Model } from '../../compiler/5-emit/model.ts';
 import { emitReference } from '../../compiler/5-emit/reference.ts';
@@ -20,14 +21,14 @@ import { normals, textKey, uniforms } from '../../runtime/random.ts';
 const STEPS = 5;
 const BATCH = 4;
 
-/** A net of dsl-examples/, `FILE` or `FILE:NetName`. */
+/** A net of dsl-examples/, `FILE` or `FILE:NetName`, for any batch. */
 function trainingGraph(example: string, width: number): Graph {
   const [file, net] = example.split(':');
   const path = `${file}.zz`;
   const program = loadProgram(path, memoryReader({ [path]: readFileSync(new URL(`../../dsl-examples/${path}`, import.meta.url), 'utf8') }));
   const { graph, diagnostics } = compileNet(program, net, { mode: 'train', width });
   if (!graph) throw new Error(diagnostics.map(({ message }) => message).join('\n'));
-  return bindBatch(graph, BATCH);
+  return graph;
 }
 
 /** Weights like those of a net in mid-training, and what a step is fed. */
@@ -62,7 +63,7 @@ function values(graph: Graph, seed: number): Map<string, Tensor> {
 /** The loss of each step, and the weights after the last. */
 async function train<Step>(backend: Backend<Step>, model: Model<Step>, graph: Graph): Promise<{ losses: number[]; weights: Map<string, Float32Array> }> {
   const session = await backend.open(model);
-  const loss = graph.loss ?? '';
+  const loss = model.programs['train']?.loss ?? '';
   const kept = graph.nodes.filter((node) => node.kind === 'weight' || node.kind === 'state').map((node) => node.id);
   try {
     const first = values(graph, 0);
@@ -83,9 +84,10 @@ const NETS = ['case-a', 'case-b', 'case-c', 'case-d', 'case-e', 'case-e-crossed'
 
 for (const net of NETS) {
   it(`trains ${net} as the evaluator does, on any number of threads, and on a page's one without shared memory`, async () => {
-    const graph = trainingGraph(net, 0.1);
+    const anyBatch = trainingGraph(net, 0.1);
+    const graph = bindBatch(anyBatch, BATCH);
     const expected = await train(referenceBackend, modelOf(graph, emitReference(graph, BATCH)), graph);
-    const program = emitWasm(graph, { relaxed: hasRelaxedSimd() }, BATCH);
+    const program = emitWasm(optimise(anyBatch, { batch: BATCH }), { relaxed: hasRelaxedSimd() }, BATCH);
     const [one, ...more] = await Promise.all([...[1, 2, 3].map((threads) => wasmBackend({ threads })), wasmOn(pageEngine)].map((backend) => train(backend, modelOf(graph, program), graph)));
     if (!one) throw new Error('nothing ran');
     one.losses.forEach((loss, step) => expect(Math.abs(loss / (expected.losses[step] as number) - 1), `step ${step}`).toBeLessThan(1e-4));
