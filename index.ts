@@ -41,7 +41,7 @@ export { evaluate, type Evaluation } from './runtime/evaluate.ts';
 export { feedsOf, type Images } from './runtime/feeds.ts';
 export { initialValues } from './runtime/init.ts';
 export { readMetrics, type EpochMetrics } from './runtime/metrics.ts';
-export { hostFed } from './runtime/runner.ts';
+export { hostFed, openRunner } from './runtime/runner.ts';
 export { decodeSafetensors, encodeSafetensors, type StoredTensor, type TensorFile } from './runtime/safetensors.ts';
 export { type Score } from './runtime/score.ts';
 export { readSafetensors } from './runtime/tensor-file.ts';

@@ -14,7 +14,7 @@ import { openDataset } from '../runtime/data/open.ts';
 import { EVALUATE, EVALUATE_REST } from '../runtime/evaluate.ts';
 import { programOf } from '../runtime/feeds.ts';
 import { initialValues } from '../runtime/init.ts';
-import { hostFed } from '../runtime/runner.ts';
+import { openRunner } from '../runtime/runner.ts';
 import { TRAIN } from '../runtime/train.ts';
 import { backendsFor, loadFirst, openFirst } from './backends.ts';
 import { createDataProgress } from './data-progress.ts';
@@ -66,7 +66,7 @@ export async function openModel(io: Io, request: ModelRequest): Promise<OpenMode
   const layout: Layout = {
     ...(!evaluateOnly && { [TRAIN]: { mode: 'train', batch } }),
     [EVALUATE]: { mode: 'evaluate', batch: size },
-    ...(rest > 0 && { [EVALUATE_REST]: { mode: 'evaluate', batch: rest } }),
+    ...(rest > 0 && { [EVALUATE_REST]: { mode: 'evaluate', batch: rest, filledTo: size } }),
   };
   if (isTracing(io)) {
     const target = await loadFirst(entries);
@@ -86,8 +86,9 @@ export async function openModel(io: Io, request: ModelRequest): Promise<OpenMode
     dataset,
     plan: { ...training, views: evaluation.views },
     feed: async () => {
+      const data = { splits: evaluateOnly ? { test: dataset.test } : { train: dataset.train, test: dataset.test }, ...(training.channels && { channels: training.channels }) };
       const batches = batchesOf(dataset, training, evaluation.views);
-      return { batches, runner: hostFed(model, session, batches) };
+      return { batches, runner: await openRunner(model, session, batches, data) };
     },
     restore: async (checkpoint) => {
       if (checkpoint) return restore(model, session, checkpoint);

@@ -28,15 +28,22 @@ export function compileNet(program: Program, net: string | undefined, { settings
   return { graph: runPasses(graph, { ...(batch !== undefined && { batch }), ...(remat && { remat }), ...(until !== undefined && { until }), ...(observe && { observe }) }), diagnostics };
 }
 
-/** The programs of a model: what each computes and at which batch. */
-export type Layout = Readonly<Record<string, { readonly mode: Graph['mode']; readonly batch: number }>>;
+/** What a program of a model computes, and at which batch. */
+export interface ProgramLayout {
+  readonly mode: Graph['mode'];
+  readonly batch: number;
+  /** How many images are normalised together where the device makes its batches, of which the program takes the first; the batch, if it is not given. */
+  readonly filledTo?: number;
+}
+
+export type Layout = Readonly<Record<string, ProgramLayout>>;
 
 /** A backend's compiler. */
 export interface Emitter<Step> {
   /** Whether its programs run the kernels that `fuse` chose; others run one operation at a time, of graphs for any batch. */
   readonly fused?: boolean;
   /** A program for a graph that is bound to the batch, or for any batch. */
-  readonly emit: (graph: Graph, batch: number) => ModelProgram<Step>;
+  readonly emit: (graph: Graph, batch: number, filledTo?: number) => ModelProgram<Step>;
 }
 
 /** `graphs` are what each program was made of. */
@@ -56,11 +63,11 @@ export function compileModel<Step>(
     if (!graph) return { diagnostics };
     graphs.set(mode, graph);
   }
-  const made = Object.entries(layout).flatMap(([name, { mode, batch }]) => {
+  const made = Object.entries(layout).flatMap(([name, { mode, batch, filledTo }]) => {
     const plain = graphs.get(mode);
     if (!plain) return [];
     const graph = fused ? optimise(plain, { batch, remat }) : plain;
-    return [{ name, graph, program: emit(graph, batch) }];
+    return [{ name, graph, program: emit(graph, batch, filledTo) }];
   });
   const [first] = graphs.values();
   if (!first) throw new RangeError('a model has at least one program');

@@ -8,7 +8,7 @@ const bound = async () => (await import('./2-graph/bind.ts')).bindBatch;
 /** Shaders for a device; without one, for what every device can do. */
 export async function webgpuEmitter(device?: DeviceProfile): Promise<Emitter<WebGpuStep>> {
   const { emitWebGpu } = await import('./5-emit/wgsl/emit.ts');
-  return { fused: true, emit: (graph, batch) => emitWebGpu(graph, device ? { device } : {}, batch) };
+  return { fused: true, emit: (graph, batch, filledTo) => emitWebGpu(graph, device ? { device } : {}, batch, filledTo) };
 }
 
 /** Modules for engines with relaxed SIMD, or for those without. */

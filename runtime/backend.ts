@@ -1,7 +1,9 @@
 // What every device implements: it opens a model, and the session runs the model's programs.
 
 import type { BufferId, Model } from '../compiler/5-emit/model.ts';
+import type { Split, SplitName } from './data/dataset.ts';
 import type { Selection } from './data/loader.ts';
+import type { ChannelStatistics } from './data/normalize.ts';
 
 export type Tensor = Float32Array | Int32Array;
 
@@ -27,6 +29,11 @@ export interface Session {
   run(program: string, feeds: ReadonlyMap<BufferId, Tensor>, wanted: readonly BufferId[]): Promise<Map<BufferId, Float32Array>>;
   /** Runs a program so often, with the times of its steps; what it computes stands as after any run. Backends that cannot tell its steps apart lack it. */
   profile?(program: string, feeds: ReadonlyMap<BufferId, Tensor>, runs: number): Promise<readonly ProfiledRun[]>;
+  /**
+   * Puts splits of a data set on the device, where programs make their batches of them. Resolves to undefined where there is no room for them;
+   * backends whose programs are always fed lack it.
+   */
+  load?(data: DeviceData): Promise<Runner | undefined>;
   /** A weight or state. */
   read(id: BufferId): Promise<Float32Array>;
   write(id: BufferId, values: Float32Array): Promise<void>;
@@ -36,6 +43,12 @@ export interface Session {
 /** When each step of a run began and ended, in microseconds since the run began, by the device's clock where it has one. */
 export interface ProfiledRun {
   readonly steps: readonly { readonly begin: number; readonly end: number }[];
+}
+
+export interface DeviceData {
+  readonly splits: { readonly [S in SplitName]?: Split };
+  /** For `normalize channel`. */
+  readonly channels?: ChannelStatistics;
 }
 
 /** The counters that leaves of kind `scalar` read. */
@@ -62,6 +75,8 @@ export interface Finished {
 
 /** Runs programs on a data set, one after the other; what they give comes back when it is there. */
 export interface Runner {
+  /** Who makes the batches. */
+  readonly fedBy: 'host' | 'device';
   /** Begins a run as soon as there is room for it. Resolves to the runs whose results have come back since they were last asked for, in order. */
   readonly begin: (run: Run) => Promise<readonly Finished[]>;
   /** The runs that were still under way, when they are done. */

@@ -1,9 +1,13 @@
-// Runs of programs on batches that the host makes.
+// What runs programs on the batches of a data set: the device, where it can hold the data and make its batches itself, or else the host feeds it.
 
 import type { Model } from '../compiler/5-emit/model.ts';
-import type { Finished, Run, Runner, Session } from './backend.ts';
+import type { DeviceData, Finished, Run, Runner, Session } from './backend.ts';
 import type { Batches } from './data/batches.ts';
 import { feedsOf, firstImages, programOf } from './feeds.ts';
+
+/** The device with these data on it, if there is room, or a runner that the host feeds. */
+export const openRunner = async (model: Model, session: Session, batches: Batches, data: DeviceData): Promise<Runner> =>
+  (await session.load?.(data)) ?? hostFed(model, session, batches);
 
 /** A runner for any backend. While a run is under way the host makes the next one's batch. */
 export function hostFed(model: Model, session: Session, batches: Batches): Runner {
@@ -14,6 +18,7 @@ export function hostFed(model: Model, session: Session, batches: Batches): Runne
     return last ? [{ run: last.run, results: await last.results }] : [];
   };
   return {
+    fedBy: 'host',
     async begin(run) {
       const { selection, clock, wanted } = run;
       const program = programOf(model, run.program);

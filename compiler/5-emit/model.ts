@@ -31,6 +31,8 @@ export interface Program<Step> {
   readonly batch: number;
   readonly buffers: readonly BufferSpec[];
   readonly steps: readonly Step[];
+  /** What fills the inputs, labels, scalars and random numbers from a data set on the device, before the steps. Where it is absent, or in place of it, the host feeds them. */
+  readonly feed?: readonly Step[];
   /** A binary that holds what the steps name, where steps are not whole by themselves. */
   readonly code?: Uint8Array;
   /** Results by .zz name, and the loss, class scores and count of right answers where the net has them. */
@@ -42,6 +44,26 @@ export interface Program<Step> {
   readonly updates: readonly { readonly target: BufferId; readonly value: BufferId }[];
   readonly views: readonly ViewSpec[];
 }
+
+/** What the steps of a feed bind besides the program's buffers, by id. */
+export const DATA = {
+  /** The bytes of a split's images, NHWC, as u32 words of four, the first in the lowest bits. */
+  images: 'data.images',
+  /** The labels of the split, i32. */
+  labels: 'data.labels',
+  /** u32 words, which CLOCK names. */
+  clock: 'data.clock',
+  /** For `normalize channel`: the mean of every channel, and then one over the deviation of each, f32. */
+  channels: 'data.channels',
+  /** A buffer of the program: where the images that are read stand in their split, u32. */
+  indices: 'data.indices',
+} as const;
+
+/**
+ * What a feed is told of a run. The images are those at the places start, start + 1, … of the split's `count` in the order drawn for the key `order`, from the first
+ * again after the last. `views` is the key from which views draw, `seed` the run's; the rest is what leaves of kind `scalar` read.
+ */
+export const CLOCK = ['order', 'start', 'count', 'views', 'seed', 'step', 'steps_per_epoch', 'total_steps'] as const;
 
 /** A compiled net for one backend: a step is what that backend runs. */
 export interface Model<Step = unknown> {

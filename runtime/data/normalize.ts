@@ -45,8 +45,12 @@ export function channelStatistics(split: Pick<Split, 'images'>, shape: ImageShap
   return { mean: of.map(({ mean }) => mean), std: of.map(({ std }) => std) };
 }
 
-/** A deviation of 0 has nothing to divide: the centred value is 0 already. */
-const divisor = (std: number): number => (std === 0 ? 1 : std);
+/** A deviation this small is rounding: it has nothing to divide, for the centred value is 0 then, or as good as. */
+const FLAT = 1e-6;
+const divisor = (std: number): number => (std < FLAT ? 1 : std);
+
+/** For a device: the mean of every channel, and then what centred values of each are multiplied by. */
+export const channelWords = ({ mean, std }: ChannelStatistics): Float32Array => Float32Array.from([...mean, ...std.map((each) => 1 / divisor(each))]);
 
 /** (x - mean) / std of each channel; `readings` holds pixels of `statistics.mean.length` channels and is changed in place. */
 export function normalizeChannels(readings: Float32Array, { mean, std }: ChannelStatistics): void {

@@ -21,6 +21,9 @@ export type Pixels = (image: number) => Float32Array;
 /** The word that keeps the views' draws apart from other uses of one seed. */
 const VIEWS = 2;
 
+/** The key from which the views of a run draw their numbers. */
+export const viewsKey = (seed: number): number => hash(seed, VIEWS);
+
 /** Bytes as f32 in 0..1. */
 const UNIT = Float32Array.from({ length: 256 }, (_, byte) => byte / 255);
 
@@ -39,7 +42,7 @@ export function trainingInputs(plan: ReadingPlan, shape: ImageShape, pixels: Pix
     const key = textKey(view.name);
     view.parts.forEach(({ steps }, part) => {
       images.forEach((image, i) => {
-        const draw = imageDraw(hash(plan.seed, VIEWS), step, i, key, part);
+        const draw = imageDraw(viewsKey(plan.seed), step, i, key, part);
         readings.set(augment(image, shape, steps, draw), (part * batch + i) * size);
       });
     });

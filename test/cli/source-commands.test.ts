@@ -172,7 +172,9 @@ describe('ir', () => {
     expect((await ir('--stage', 'kernels', '--batch', '3')).stdout).toContain('f32[3,8,8,4]');
     expect((await ir('--stage', 'model', '--batch', '3')).stdout).toMatch(/^program of 3 images\nbuffer %image: f32\[3,8,8,3\] input image\n/);
     expect(JSON.parse((await ir('--stage', 'model', '--batch', '3', '--format', 'json')).stdout)).toMatchObject({ batch: 3 });
-    expect((await ir('--stage', 'wgsl', '--batch', '3')).stdout).toMatch(/^\/\/ step 0: \w+, \d+ x 1 x 1 workgroups, binds %image, %w.1, [^]*\n@group\(0\) @binding\(0\) var<storage, read> b0: array<f32>;\n/);
+    const shaders = (await ir('--stage', 'wgsl', '--batch', '3')).stdout;
+    expect(shaders).toMatch(/^\/\/ step 0: data_selection, 1 x 1 x 1 workgroups, binds %data.clock, %data.labels, /);
+    expect(shaders).toMatch(/\n\/\/ step \d+: conv2d_\w+, \d+ x 1 x 1 workgroups, binds %image, %w.1, [^]*\n@group\(0\) @binding\(0\) var<storage, read> b0: array<f32>;\n/);
   });
 
   test('the width and the mode', async () => {

@@ -5,16 +5,21 @@ import type { Program, WebGpuStep } from '../../compiler/5-emit/model.ts';
 /** The state in which checked programs count accesses out of bounds, one number a step; it is to be read from the session. */
 export const OUTSIDE = 'outside';
 
-/** The program with all its accesses checked. */
-export const checkedProgram = (program: Program<WebGpuStep>): Program<WebGpuStep> => ({
-  ...program,
-  buffers: [...program.buffers, { id: OUTSIDE, dtype: 'i32', shape: [program.steps.length], role: { kind: 'state', value: 0 } }],
-  steps: program.steps.map((step, i) => ({
+/** The program with all its accesses checked; the steps of its feed are counted after its own. */
+export function checkedProgram(program: Program<WebGpuStep>): Program<WebGpuStep> {
+  const { steps, feed = [] } = program;
+  const checked = [...steps, ...feed].map((step, i): WebGpuStep => ({
     ...step,
     shader: checkedShader(step.shader, step.bindings.length, i),
     bindings: [...step.bindings, { buffer: OUTSIDE, access: 'write' }],
-  })),
-});
+  }));
+  return {
+    ...program,
+    buffers: [...program.buffers, { id: OUTSIDE, dtype: 'i32', shape: [checked.length], role: { kind: 'state', value: 0 } }],
+    steps: checked.slice(0, steps.length),
+    ...(program.feed && { feed: checked.slice(steps.length) }),
+  };
+}
 
 function checkedShader(shader: string, binding: number, step: number): string {
   const lengths = new Map([...shader.matchAll(/^var<workgroup> (\w+): array<\w+, (\d+)>;$/gm)].map(([, name = '', length = '']) => [name, `${length}u`]));

@@ -14,6 +14,7 @@ import { resultsOf } from '../../4-kernels/lower.ts';
 import { flatten } from '../../4-kernels/rule.ts';
 import type { BufferSpec, DeviceLimits, DeviceProfile, Program, WebGpuStep } from '../model.ts';
 import { bufferOf, imagesOf, neededNodes, programFrame } from '../program.ts';
+import { feedOf } from './data/feed.ts';
 import { gemmStep, productIndices } from './gemm.ts';
 import { loopStep } from './loops.ts';
 import { buffersIn, moved, readsOf, tasksOf } from './nest.ts';
@@ -36,9 +37,9 @@ const usualTiling = (sizes: Sizes, limits: DeviceLimits): Tiling | undefined => 
 
 /**
  * The program of a graph that is bound to a batch and has no structure nodes; `fuse` decides which operations share a kernel. `batch` is how many distinct
- * images a run takes. Throws RangeError where the graph is not bound or a kernel cannot be made for the limits, Error where it holds f16 values.
+ * images a run takes, `filledTo` how many are normalised together with them. Throws RangeError where the graph is not bound or a kernel cannot be made for the limits, Error where it holds f16 values.
  */
-export function emitWebGpu(graph: Graph, { device = EVERY_DEVICE, tiling = usualTiling }: WebGpuOptions = {}, batch = imagesOf(graph)): Program<WebGpuStep> {
+export function emitWebGpu(graph: Graph, { device = EVERY_DEVICE, tiling = usualTiling }: WebGpuOptions = {}, batch = imagesOf(graph), filledTo = batch): Program<WebGpuStep> {
   const nodes = neededNodes(graph);
   for (const node of nodes) if (node.type.dtype === 'f16') throw new Error(`%${node.id}: the webgpu backend computes in f32, not f16`);
   const needed = { ...graph, nodes };
@@ -56,10 +57,13 @@ export function emitWebGpu(graph: Graph, { device = EVERY_DEVICE, tiling = usual
   const leaves = nodes.filter((node) => isLeaf(node.kind) && (node.kind !== 'constant' || named.has(node.id))).map(bufferOf);
   const known = new Set(leaves.map(({ id }) => id));
   const written = [...new Set(steps.flatMap((step) => step.bindings.map((each) => each.buffer)))].filter((id) => !known.has(id));
+  const frame = programFrame(graph, batch);
+  const feed = feedOf({ ...frame, buffers: leaves }, graph.train.normalize, filledTo, device);
   return {
-    ...programFrame(graph, batch),
-    buffers: [...leaves, ...written.map((id): BufferSpec => ({ ...buffer(id), role: { kind: 'temporary' } }))],
+    ...frame,
+    buffers: [...leaves, ...written.map((id): BufferSpec => ({ ...buffer(id), role: { kind: 'temporary' } })), ...(feed?.buffers ?? [])],
     steps,
+    ...(feed && { feed: feed.steps }),
     updates: graph.updates.filter(({ target, value }) => inPlace.get(value) !== target),
   };
 }

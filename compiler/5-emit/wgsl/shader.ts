@@ -60,7 +60,7 @@ export function bindingsOf({ reads, writes, wide, buffer, home }: Uses): Binding
 
 export interface Module {
   readonly name: string;
-  readonly bindings: Bindings;
+  readonly bindings: Pick<Bindings, 'text' | 'list'>;
   readonly workgroups: WebGpuStep['workgroups'];
   /** Arrays in workgroup memory. */
   readonly shared?: readonly { readonly name: string; readonly type: 'f32' | 'vec4f'; readonly length: number }[];

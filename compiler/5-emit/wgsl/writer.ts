@@ -259,7 +259,7 @@ const LARGEST = 3.4028234663852886e38;
 /** The most negative f32. */
 const LOWEST = '-3.4028234663852886e+38f';
 
-const numberText = (value: number): string => {
+export const numberText = (value: number): string => {
   const finite = Math.min(LARGEST, Math.max(-LARGEST, value));
   return finite < 0 ? `(${finite}f)` : `${finite}${Number.isInteger(finite) && Math.abs(finite) < 1e6 ? '.0f' : 'f'}`;
 };

@@ -7,9 +7,11 @@ import { allocate } from './allocate.ts';
 import { commandsOf } from './commands.ts';
 import { openDevice } from './device.ts';
 import { checked } from './errors.ts';
+import { stepsOf } from './memory.ts';
 import { createChecker, type Checker } from './numerics.ts';
 import { compilePipelines, type Pipelines } from './pipelines.ts';
-import { createSession, type Prepared } from './session.ts';
+import type { Prepared } from './prepared.ts';
+import { createSession } from './session.ts';
 
 export interface WebGpuOnOptions {
   /** Whether an adapter that the processor draws will do. */
@@ -25,9 +27,9 @@ export const webgpuOn = (source: () => Promise<GPU>, { software = false, onDevic
     const device = await openDevice(model, source, software);
     onDevice?.(device.gpu);
     try {
-      const pipelines = await compilePipelines(device.gpu, Object.values(model.programs).flatMap(({ steps }) => steps));
+      const pipelines = await compilePipelines(device.gpu, Object.values(model.programs).flatMap(stepsOf));
       const prepared = await checked(device.gpu, 'making room for the model', () => prepare(device.gpu, model, pipelines));
-      return createSession(device, prepared, checkNumerics ? await checkersFor(device.gpu, prepared) : new Map());
+      return createSession(device, model, prepared, pipelines, checkNumerics ? await checkersFor(device.gpu, prepared) : new Map());
     } catch (error) {
       device.gpu.destroy();
       throw error;

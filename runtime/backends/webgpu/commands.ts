@@ -24,9 +24,12 @@ export interface Commands {
 }
 
 export const commandsOf = (gpu: GPUDevice, program: Program<WebGpuStep>, places: Places, pipelines: Pipelines): Commands => ({
-  dispatches: program.steps.map((step) => dispatchOf(gpu, step, places, pipelines)),
+  dispatches: dispatchesOf(gpu, program.steps, places, pipelines),
   copies: copiesOf(gpu, program, places),
 });
+
+export const dispatchesOf = (gpu: GPUDevice, steps: readonly WebGpuStep[], places: Places, pipelines: Pipelines): Dispatch[] =>
+  steps.map((step) => dispatchOf(gpu, step, places, pipelines));
 
 const placeOf = (places: Places, id: BufferId): Place => {
   const place = places.get(id);

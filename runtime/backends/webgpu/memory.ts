@@ -11,6 +11,9 @@ export const lengthOf = ({ shape }: Pick<BufferSpec, 'shape'>): number => shape.
 
 export const isFed = ({ role }: BufferSpec): boolean => ['input', 'labels', 'scalar', 'random'].includes(role.kind);
 
+/** All that may be dispatched for a program, in order. */
+export const stepsOf = ({ feed = [], steps }: Program<WebGpuStep>): readonly WebGpuStep[] => [...feed, ...steps];
+
 export interface SlotPlan {
   /** The slot of each temporary. */
   readonly slots: ReadonlyMap<BufferId, number>;
@@ -23,7 +26,8 @@ export function planSlots(program: Program<WebGpuStep>): SlotPlan {
   const results = resultsOf(program);
   const temporaries = new Map(program.buffers.filter(({ role }) => role.kind === 'temporary').map((spec) => [spec.id, spec]));
   const last = new Map<BufferId, number>();
-  program.steps.forEach((step, i) => step.bindings.forEach(({ buffer }) => last.set(buffer, i)));
+  const steps = stepsOf(program);
+  steps.forEach((step, i) => step.bindings.forEach(({ buffer }) => last.set(buffer, i)));
 
   const sizes: number[] = [];
   const slots = new Map<BufferId, number>();
@@ -35,7 +39,7 @@ export function planSlots(program: Program<WebGpuStep>): SlotPlan {
     sizes[slot] = Math.max(sizes[slot] ?? 0, bytes);
     return slot;
   };
-  program.steps.forEach((step, i) => {
+  steps.forEach((step, i) => {
     const own = step.bindings.flatMap(({ buffer }) => temporaries.get(buffer) ?? []);
     for (const spec of own) if (!slots.has(spec.id)) slots.set(spec.id, take(bytesOf(spec)));
     for (const { id } of own) if (last.get(id) === i && !results.has(id)) free.add(slots.get(id) ?? 0);

@@ -1,6 +1,7 @@
 // What a model's shaders ask of a device, all together.
 
 import type { DeviceFeature, DeviceLimits, DeviceProfile, Model, WebGpuStep } from '../../../compiler/5-emit/model.ts';
+import { stepsOf } from './memory.ts';
 
 export interface Needs {
   readonly features: readonly DeviceFeature[];
@@ -9,7 +10,7 @@ export interface Needs {
 }
 
 export function needsOf({ programs }: Model<WebGpuStep>): Needs {
-  const steps = Object.values(programs).flatMap((program) => program.steps);
+  const steps = Object.values(programs).flatMap(stepsOf);
   const most = (of: (step: WebGpuStep) => number): number => steps.reduce((largest, step) => Math.max(largest, of(step)), 1);
   return {
     features: [...new Set(steps.flatMap(({ needs }) => needs.features))],

@@ -1,33 +1,28 @@
 // A model that is open on a device: runs of its programs, and its weights and states.
 
-import type { BufferId, BufferSpec, Program, WebGpuStep } from '../../../compiler/5-emit/model.ts';
+import type { BufferId, BufferSpec, Model, WebGpuStep } from '../../../compiler/5-emit/model.ts';
 import type { ProfiledRun, Session, Tensor } from '../../backend.ts';
 import { NumericsError } from '../../numerics.ts';
-import { isKept, resultsOf } from '../buffers.ts';
+import { isKept } from '../buffers.ts';
 import type { Place, Places } from './allocate.ts';
-import { encode, type Commands } from './commands.ts';
+import { encode } from './commands.ts';
+import { loadData } from './data.ts';
 import type { Device } from './device.ts';
 import { watch } from './errors.ts';
 import { isFed, lengthOf } from './memory.ts';
 import type { Checker } from './numerics.ts';
+import type { Pipelines } from './pipelines.ts';
+import { preparedOf, resultOf, type Prepared } from './prepared.ts';
+import { createQueue } from './queue.ts';
 import { readBack } from './readback.ts';
 import { createTimer } from './timing.ts';
 
-/** A program on the device. */
-export interface Prepared {
-  readonly program: Program<WebGpuStep>;
-  readonly places: Places;
-  readonly commands: Commands;
-}
-
-/** How many runs without results are under way before the next one waits. */
-const IN_FLIGHT = 3;
-
 /** `checkers` look at the runs of the programs that have one. */
-export function createSession({ gpu, adapter }: Device, prepared: ReadonlyMap<string, Prepared>, checkers: ReadonlyMap<string, Checker>): Session {
-  const { check, guard, end } = watch(gpu);
+export function createSession({ gpu, adapter }: Device, { train: { seed } }: Model<WebGpuStep>, prepared: ReadonlyMap<string, Prepared>, pipelines: Pipelines, checkers: ReadonlyMap<string, Checker>): Session {
+  const watching = watch(gpu);
+  const { check, guard, end } = watching;
+  const queue = createQueue(gpu, watching);
   const kept = new Map([...prepared.values()].flatMap(({ places }) => [...places].filter(([, { spec }]) => isKept(spec))));
-  const inFlight: Promise<unknown>[] = [];
   let disposed = false;
 
   const keptOf = (id: BufferId): Place => {
@@ -36,11 +31,6 @@ export function createSession({ gpu, adapter }: Device, prepared: ReadonlyMap<st
     return place;
   };
 
-  const preparedOf = (name: string): Prepared => {
-    const found = prepared.get(name);
-    if (!found) throw new RangeError(`the model has no program "${name}"`);
-    return found;
-  };
   /** Writes what a run is fed; nothing where something is wrong with it. */
   const feed = (places: Places, feeds: ReadonlyMap<BufferId, Tensor>): void => {
     const fed = [...places.values()].filter(({ spec }) => isFed(spec)).map((place) => ({ place, values: valuesFor(place.spec, feeds) }));
@@ -53,8 +43,9 @@ export function createSession({ gpu, adapter }: Device, prepared: ReadonlyMap<st
 
     async run(name, feeds, wanted) {
       check();
-      const { program, places, commands } = preparedOf(name);
-      const asked = wanted.map((id) => resultOf(name, program, places, id));
+      const found = preparedOf(prepared, name);
+      const { places, commands } = found;
+      const asked = wanted.map((id) => resultOf(name, found, id));
       feed(places, feeds);
 
       const encoder = gpu.createCommandEncoder({ label: name });
@@ -62,24 +53,23 @@ export function createSession({ gpu, adapter }: Device, prepared: ReadonlyMap<st
       if (checker) checker.encode(encoder, name);
       else encode(encoder, name, commands);
       const read = asked.length > 0 ? readBack(gpu, encoder, asked) : undefined;
-      gpu.queue.submit([encoder.finish()]);
+      await queue.submit(encoder);
       const finding = checker && (await guard(checker.find()));
       if (finding) throw new NumericsError(finding);
-      if (read) {
-        const values = await guard(read());
-        return new Map(wanted.map((id, i) => [id, values[i] ?? new Float32Array(0)]));
-      }
-      const done = guard(gpu.queue.onSubmittedWorkDone());
-      done.catch(() => undefined); // a later run meets the same failure
-      inFlight.push(done);
-      if (inFlight.length > IN_FLIGHT) await inFlight.shift();
-      return new Map();
+      const values = read ? await guard(read()) : [];
+      return new Map(wanted.map((id, i) => [id, values[i] ?? new Float32Array(0)]));
+    },
+
+    async load(data) {
+      check();
+      // Checks look at what the host has fed.
+      return checkers.size > 0 ? undefined : guard(loadData({ gpu, watch: watching, queue, pipelines, prepared, seed }, data));
     },
 
     ...(gpu.features.has('timestamp-query') && {
       async profile(name: string, feeds: ReadonlyMap<BufferId, Tensor>, runs: number) {
         check();
-        const { places, commands } = preparedOf(name);
+        const { places, commands } = preparedOf(prepared, name);
         feed(places, feeds);
         const timer = createTimer(gpu, commands);
         try {
@@ -120,12 +110,6 @@ export function createSession({ gpu, adapter }: Device, prepared: ReadonlyMap<st
       gpu.destroy();
     },
   };
-}
-
-function resultOf(name: string, program: Program<WebGpuStep>, places: Places, id: BufferId): Place {
-  const place = places.get(id);
-  if (!place || (place.spec.role.kind === 'temporary' && !resultsOf(program).has(id))) throw new RangeError(`%${id} is no result of the program "${name}"`);
-  return place;
 }
 
 function write(gpu: GPUDevice, { spec, buffer }: Place, values: Tensor): void {
