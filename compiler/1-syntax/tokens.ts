@@ -106,8 +106,8 @@ export const CONTEXTUAL: ReadonlyMap<string, TokenType> = new Map(
 /** Every type that begins a statement somewhere. */
 export const STARTERS: ReadonlySet<TokenType> = new Set([...RESERVED.values(), Init, Step, Repeat, Both, Cross, Grad, LetName, StageName, Key]);
 
-// The order matters: the longer of two patterns with a common beginning first.
-const LEXED = [
+/** What the lexer makes of a text, in the order in which it tries: the longer of two patterns with a common beginning first. */
+export const LEXED: readonly TokenType[] = [
   Space, CommentToken, Word, Num, BadNumber, Str, BadString, Arrow, BackArrow, PlusEqual, DotDot, Plus, Minus, Star, Slash,
   Equal, Colon, Comma, LBrace, RBrace, LParen, RParen, LSquare, RSquare, Unknown,
 ];
@@ -115,7 +115,7 @@ const LEXED = [
 /** Every token type, for the parser. */
 export const VOCABULARY = [...LEXED, BinaryOp, ...STARTERS, ...CONTEXTUAL.values()];
 
-const lexer = new Lexer(LEXED, { positionTracking: 'onlyOffset', ensureOptimizations: true, skipValidations: true });
+const lexer = new Lexer([...LEXED], { positionTracking: 'onlyOffset', ensureOptimizations: true, skipValidations: true });
 
 export interface Lexed {
   readonly tokens: IToken[];

@@ -342,7 +342,7 @@ function argument(given: Value, param: Taking | undefined, of: string, w: Walk):
     const made = asCall(given);
     const own = param?.calls && Object.hasOwn(param.calls, made.callee.name) ? param.calls[made.callee.name] : undefined;
     if (own) {
-      const builtin: Builtin = { kind: 'choice', name: made.callee.name, of, ...own };
+      const builtin: Builtin = { kind: param?.calls === VIEW_OPERATIONS ? 'augmentation' : 'choice', name: made.callee.name, of, ...own };
       w.add({ ...word(made.callee), meaning: { builtin } });
       passArguments(made.args, { name: made.callee.name, params: own.params, meaning: { builtin } }, w, 0);
     } else expression(given, w);
