@@ -1,4 +1,4 @@
-// The command line as JavaScript that plain Node runs, for tests that need a process of their own. Types are left to the type check.
+// The package as JavaScript that plain Node runs, for tests that need a process of their own or import it by its name. Types are left to the type check.
 
 import { spawn, type ChildProcess } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -9,6 +9,8 @@ import ts from 'typescript';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 export interface Built {
+  /** The package's folder: what dist/ is in a checkout. */
+  readonly folder: string;
   readonly main: string;
   readonly remove: () => void;
 }
@@ -18,8 +20,8 @@ export function build(): Built {
   const cache = join(ROOT, 'node_modules/.cache');
   mkdirSync(cache, { recursive: true });
   const out = mkdtempSync(join(cache, 'zz-'));
-  const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
-  writeFileSync(join(out, 'package.json'), JSON.stringify({ type: 'module', version }));
+  const { name, version, exports } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8').replaceAll('./dist/', './')) as Record<string, unknown>;
+  writeFileSync(join(out, 'package.json'), JSON.stringify({ type: 'module', name, version, exports }));
   const compilerOptions: ts.CompilerOptions = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, verbatimModuleSyntax: true, rewriteRelativeImportExtensions: true };
   for (const folder of ['compiler', 'runtime', 'editor/service', 'editor/server', 'cli']) {
     for (const entry of readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })) {
@@ -31,7 +33,7 @@ export function build(): Built {
       else writeFileSync(target.replace(/\.ts$/, '.js'), ts.transpileModule(readFileSync(file, 'utf8'), { compilerOptions, fileName: file }).outputText);
     }
   }
-  return { main: join(out, 'cli/main.js'), remove: () => rmSync(out, { recursive: true, force: true }) };
+  return { folder: out, main: join(out, 'cli/main.js'), remove: () => rmSync(out, { recursive: true, force: true }) };
 }
 
 export interface Ended {
