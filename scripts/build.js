@@ -4,6 +4,7 @@ import { chmodSync, cpSync, existsSync, readdirSync, readFileSync, rmSync, renam
 import { createRequire } from 'node:module';
 import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { bundlePage } from './page.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const [dist, next, old] = ['dist', `.dist-next-${process.pid}`, `.dist-old-${process.pid}`].map((name) => join(root, name));
@@ -28,6 +29,9 @@ for (const name of readdirSync(syntax).filter((each) => each.endsWith('.js'))) {
   const file = join(syntax, name);
   writeFileSync(file, readFileSync(file, 'utf8').replace(/from 'chevrotain'/g, "from './chevrotain.mjs'"));
 }
+await bundlePage(join(next, 'cli/compile')).catch((error) => {
+  console.warn(`zz compile --target html will not work: its runtime could not be bundled (${error.message})`);
+});
 chmodSync(join(next, 'cli/main.js'), 0o755);
 
 if (existsSync(dist)) renameSync(dist, old);

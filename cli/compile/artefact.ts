@@ -52,23 +52,27 @@ function stored<Step>(model: Model<Step>, plain = model): StoredPrograms<Step> {
   return { digest: digestOfPrograms(programs), programs };
 }
 
-/** Throws UsageError where a backend is not one that compiled models run on. */
-function chosen(names: readonly string[], usual: readonly ArtefactBackend[]): readonly ArtefactBackend[] {
-  const wrong = names.find((name) => !(ARTEFACT_BACKENDS as readonly string[]).includes(name));
-  if (wrong === 'reference') throw new UsageError('a compiled model does not run on the backend reference', `That is the compiler's own evaluator, for tests. Backends: ${ARTEFACT_BACKENDS.join(', ')}.`);
-  if (wrong !== undefined) throw new UsageError(`a compiled model does not run on a backend "${wrong}"`, `${didYouMean(wrong, ARTEFACT_BACKENDS)}Backends: ${ARTEFACT_BACKENDS.join(', ')}.`);
-  return names.length === 0 ? usual : ARTEFACT_BACKENDS.filter((name) => names.includes(name));
+/** Backends where none are named. */
+const USUAL: readonly ArtefactBackend[] = ['webgpu', 'wasm'];
+
+/** Throws UsageError where a backend is not one of those that there may be. */
+function chosen(names: readonly string[], possible: readonly ArtefactBackend[]): readonly ArtefactBackend[] {
+  const wrong = names.find((name) => !(possible as readonly string[]).includes(name));
+  if (wrong === 'reference') throw new UsageError('a compiled model does not run on the backend reference', `That is the compiler's own evaluator, for tests. Backends: ${possible.join(', ')}.`);
+  if (wrong !== undefined) throw new UsageError(`a compiled model does not run on a backend "${wrong}"`, `${didYouMean(wrong, possible)}Backends: ${possible.join(', ')}.`);
+  return names.length === 0 ? USUAL : possible.filter((name) => names.includes(name));
 }
 
-/** Compiles the net for the backends that were asked for, or the usual ones. `training` says whether a program that trains is wanted. */
-export async function compileArtefact({ net, classes, backends }: CompileRequest, usual: readonly ArtefactBackend[], training: boolean): Promise<Compiled> {
-  const names = chosen(backends, usual);
+/** Compiles the net for the backends that were asked for: all that it can do, or only what a page asks of it, which classifies a single image. */
+export async function compileArtefact({ net, classes, backends }: CompileRequest, use: 'all' | 'page'): Promise<Compiled> {
+  // gpu.js makes code of text, which a page forbids.
+  const names = chosen(backends, use === 'page' ? USUAL : ARTEFACT_BACKENDS);
   const image = imageShape(net);
   const evaluation = graphOf(net, 'evaluate');
   const { batch } = net.settings;
   const size = evaluationBatch({ batch, views: net.graph.views });
-  const layout: Layout = {
-    ...(training && net.graph.loss !== undefined && { train: { mode: 'train', batch } }),
+  const layout: Layout = use === 'page' ? { predict: { mode: 'evaluate', batch: 1 } } : {
+    ...(net.graph.loss !== undefined && { train: { mode: 'train', batch } }),
     predict: { mode: 'evaluate', batch: size },
     ...(size > 1 && { one: { mode: 'evaluate', batch: 1 } }),
   };

@@ -2,7 +2,7 @@
 
 import type { CompileTarget } from './target.ts';
 
-export type TargetName = 'ts' | 'js';
+export type TargetName = 'ts' | 'js' | 'html';
 
 export const TARGETS: { readonly [T in TargetName]: CompileTarget } = {
   ts: {
@@ -14,5 +14,10 @@ export const TARGETS: { readonly [T in TargetName]: CompileTarget } = {
     summary: 'a JavaScript module and its declarations',
     extensions: ['.js', '.mjs'],
     load: async () => (await import('./typescript.ts')).compileJavaScript,
+  },
+  html: {
+    summary: 'a page that classifies pictures',
+    extensions: ['.html', '.htm'],
+    load: async () => (await import('./page.ts')).compilePage,
   },
 };

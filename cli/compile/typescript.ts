@@ -8,7 +8,7 @@ import { weightsFile } from './weights.ts';
 
 /** What both targets write from. */
 async function moduleOf(request: CompileRequest): Promise<{ readonly artefact: Compiled['artefact']; readonly options: ModuleOptions; readonly beside: readonly OutputFile[] }> {
-  const { artefact, listings } = await compileArtefact(request, ['webgpu', 'wasm'], true);
+  const { artefact, listings } = await compileArtefact(request, 'all');
   const { out, weights, net } = request;
   const name = `${basename(out).replace(/\.\w+$/, '')}.weights.safetensors`;
   return {

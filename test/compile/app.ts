@@ -9,6 +9,7 @@ import { uniforms } from '../../runtime/random.ts';
 import type { Dataset } from '../../runtime/data/dataset.ts';
 import { build } from '../cli/built.ts';
 import { zz } from '../cli/zz.ts';
+import { bundlePage } from '../../scripts/page.js';
 
 export const ROOT = join(import.meta.dirname, '../..');
 
@@ -21,6 +22,8 @@ export type NetName = keyof typeof NETS;
 
 export interface App {
   readonly folder: string;
+  /** The command line, for a process of its own. */
+  readonly main: string;
   readonly dataset: Dataset;
   readonly zz: (...argv: string[]) => Promise<void>;
   readonly remove: () => Promise<void>;
@@ -28,9 +31,10 @@ export interface App {
 
 const CLASSES = ['ant', 'bee', 'cow', 'dog', 'elk', 'fox', 'gnu', 'hen', 'ibex', 'jay'];
 
-/** Makes the folder. It lies below node_modules, where what the package imports is found. */
-export async function createApp(): Promise<App> {
+/** Makes the folder. It lies below node_modules, where what the package imports is found. `page` says whether the runtime of pages is wanted. */
+export async function createApp({ page = false } = {}): Promise<App> {
   const built = build();
+  if (page) await bundlePage(join(built.folder, 'cli/compile'));
   const folder = await mkdtemp(join(ROOT, 'node_modules/.cache/app-'));
   await mkdir(join(folder, 'node_modules'));
   await symlink(built.folder, join(folder, 'node_modules/zigzag-nn'));
@@ -39,6 +43,7 @@ export async function createApp(): Promise<App> {
   const env = { ZZ_CACHE: join(folder, 'cache') };
   return {
     folder,
+    main: built.main,
     dataset: await openDataset(join(folder, 'images'), { shape: [32, 32, 3], cacheDir: env.ZZ_CACHE }),
     zz: async (...argv) => {
       const { status, stderr } = await zz(argv, { cwd: folder, env });

@@ -1,0 +1,2 @@
+/** Writes page-runtime.js into a folder. */
+export function bundlePage(folder: string): Promise<void>;
