@@ -35,10 +35,12 @@ export const times = (index: Index, factor: number): Index =>
 
 export const minus = (a: Index, b: Index): Index => plus(a, times(b, -1));
 
-/** floor(index / by). Parts that `by` divides leave the division, and a rest within 0..by-1 vanishes. */
+/** floor(index / by). Parts that `by` divides leave the division, a rest within 0..by-1 vanishes, and so does one below a factor of all else: (4a + b) / 12 = a / 3 for b < 4. */
 export function quotient(index: Index, by: number): Index {
   const { whole, rest } = split(index, by);
   if (within(rest, 0, by)) return whole;
+  const coarse = withoutFine(rest, by);
+  if (coarse) return plus(whole, quotient(coarse.units, by / coarse.unit));
   const only = rest.terms[0];
   const nested = rest.terms.length === 1 && rest.offset === 0 && only?.factor === 1 && only.atom.kind === 'div' ? only.atom : undefined;
   return plus(whole, nested ? quotient(nested.of, nested.by * by) : ofAtom({ kind: 'div', of: rest, by }));
@@ -47,7 +49,9 @@ export function quotient(index: Index, by: number): Index {
 /** index - by * floor(index / by). */
 export function remainder(index: Index, by: number): Index {
   const { rest } = split(index, by);
-  return within(rest, 0, by) ? rest : ofAtom({ kind: 'mod', of: rest, by });
+  if (within(rest, 0, by)) return rest;
+  const coarse = withoutFine(rest, by);
+  return coarse ? plus(times(remainder(coarse.units, by / coarse.unit), coarse.unit), coarse.fine) : ofAtom({ kind: 'mod', of: rest, by });
 }
 
 /** The least and the greatest value the index can take (a safe bound where terms depend on each other). */
@@ -122,6 +126,21 @@ function split(index: Index, by: number): { whole: Index; rest: Index } {
   const offset = Math.floor(index.offset / by);
   return { whole: { terms: whole, offset }, rest: { terms: rest, offset: index.offset - offset * by } };
 }
+
+/** index = unit * units + fine with `fine` within 0..unit-1, for the largest divisor of `by` above 1 that allows it. */
+function withoutFine({ terms, offset }: Index, by: number): { unit: number; units: Index; fine: Index } | undefined {
+  const candidates = [...new Set(terms.map(({ factor }) => gcd(factor, by)))].filter((unit) => unit > 1).sort((a, b) => b - a);
+  for (const unit of candidates) {
+    const isCoarse = ({ factor }: Term): boolean => factor % unit === 0;
+    const whole = Math.floor(offset / unit);
+    const fine: Index = { terms: terms.filter((term) => !isCoarse(term)), offset: offset - whole * unit };
+    const units: Index = { terms: terms.filter(isCoarse).map((term) => ({ ...term, factor: term.factor / unit })), offset: whole };
+    if (within(fine, 0, unit)) return { unit, units, fine };
+  }
+  return undefined;
+}
+
+const gcd = (a: number, b: number): number => (b === 0 ? Math.abs(a) : gcd(b, a % b));
 
 /** Adds up equal atoms, joins `by * (x div by) + x mod by` to x, and sorts: large strides first. */
 function combine(terms: readonly Term[], offset: number): Index {

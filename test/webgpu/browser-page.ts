@@ -17,7 +17,7 @@ const { graph, feeds, values } = casesGraph(KINDS, 2);
 const expected = evaluate(graph, feeds, { precision: 'f32', wanted: values });
 const programs = {
   nests: emitWebGpu(graph, { tiling: () => undefined }, 2),
-  tiles: emitWebGpu(graph, { tiling: () => ({ tile: TILE, parts: 2 }) }, 2),
+  tiles: emitWebGpu(graph, { tiling: () => ({ tile: TILE, parts: 2, buffers: 2 }) }, 2),
 };
 const session = await webgpuBackend({ software: true }).open({ net: 'Test', train: graph.train, programs });
 const wrong = async (program: string): Promise<string[]> => {

@@ -5,6 +5,7 @@ import { evaluate } from '../../compiler/4-kernels/evaluate.ts';
 import { emitWebGpu } from '../../compiler/5-emit/wgsl/emit.ts';
 import type { WebGpuOptions } from '../../compiler/5-emit/wgsl/emit.ts';
 import { EVERY_DEVICE } from '../../compiler/5-emit/wgsl/shader.ts';
+import { TILES, tilingsOf } from '../../compiler/5-emit/wgsl/tiles.ts';
 import { casesGraph, KINDS, relativeError } from '../kernels/cases.ts';
 import { describeCase, graphOf, op } from '../wasm/harness.ts';
 import type { Case } from '../wasm/harness.ts';
@@ -40,12 +41,31 @@ describe.skipIf(missing !== undefined)(`WebGPU shaders${skipped}`, () => {
     expect(await wrongOf(2, { device, tiling: () => undefined })).toEqual([]);
   });
 
-  /** One tile for all products, two more for every other one. */
-  SHAPES.forEach(({ tile, parts }, i) => {
+  /** One tile for all products, others for some. */
+  SHAPES.forEach((shape, i) => {
+    const { tile, parts } = shape;
     test(`products in tiles of ${tile.rows} by ${tile.columns} by ${tile.depth}, the summed axis in parts: ${parts}`, async () => {
-      const cases = PRODUCTS.filter((_, j) => i === 0 || j % 2 === i % 2);
-      expect(await wrongCases(cases, { tiling: () => ({ tile, parts }) })).toEqual([]);
+      const cases = PRODUCTS.filter((_, j) => i === 0 || j % 3 === i);
+      expect(await wrongCases(cases, { tiling: () => shape })).toEqual([]);
     });
+  });
+
+  test('products in every tile that a product may take, and in more columns of tiles than are walked at once', async () => {
+    const cases = [...convolution(1, 10, 14, 12, 40, 3), op('matmul', { transpose_a: true, transpose_b: true }, [24, 140], [36, 24])];
+    const wrong: string[] = [];
+    let tiled = 0;
+    for (const [i, { rows, columns }] of TILES.entries()) {
+      const tiling: WebGpuOptions['tiling'] = (sizes, limits) => {
+        const found = tilingsOf(sizes, limits).find(({ tile }) => tile.rows === rows && tile.columns === columns);
+        if (found) tiled++;
+        return found;
+      };
+      wrong.push(...(await wrongCases(cases.filter((_, j) => (i + j) % 2 === 0), { device: { ...EVERY_DEVICE, limits: { ...EVERY_DEVICE.limits, workgroupBytes: 32768 } }, tiling })));
+    }
+    const many = op('matmul', { transpose_a: false, transpose_b: false }, [40, 12], [12, 300]);
+    wrong.push(...(await wrongCases([many], { tiling: () => ({ tile: { rows: 8, columns: 16, depth: 4, threadRows: 4, threadColumns: 4 }, parts: 1, buffers: 2 }) })));
+    expect(wrong).toEqual([]);
+    expect(tiled).toBeGreaterThanOrEqual((cases.length / 2) * TILES.length);
   });
 
   test('products without tiles', async () => {

@@ -38,7 +38,7 @@ const tile = (rows: number, columns: number, depth: number, threadRows: number, 
 
 /** Ways to cut them into tiles, and the summed axis in parts. */
 export const SHAPES: readonly Tiling[] = [
-  { tile: tile(16, 16, 8, 4, 4), parts: 1 },
-  { tile: tile(16, 16, 12, 8, 4), parts: 3 },
-  { tile: tile(8, 32, 4, 4, 8), parts: 2 },
+  { tile: tile(16, 16, 8, 4, 4), parts: 1, buffers: 2 },
+  { tile: tile(16, 16, 12, 8, 4), parts: 3, buffers: 1 },
+  { tile: tile(8, 32, 4, 4, 8), parts: 2, buffers: 2 },
 ];

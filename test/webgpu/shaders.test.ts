@@ -1,11 +1,14 @@
 // The text of a few shaders: an element-wise kernel in fours, a tree, a convolution in tiles with what follows it, and a factor read along the summed axis.
 
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { loadProgram, memoryReader } from '../../compiler/2-graph/build.ts';
 import { createBuilder } from '../../compiler/2-graph/builder.ts';
 import type { Graph } from '../../compiler/2-graph/graph.ts';
 import { fuse } from '../../compiler/3-passes/fuse.ts';
 import { emitWebGpu } from '../../compiler/5-emit/wgsl/emit.ts';
 import type { WebGpuOptions } from '../../compiler/5-emit/wgsl/emit.ts';
+import { compileNet } from '../../compiler/compile.ts';
 import { graphOf } from '../kernels/cases.ts';
 
 const TILE = { rows: 8, columns: 8, depth: 4, threadRows: 4, threadColumns: 4 };
@@ -39,7 +42,7 @@ test('a convolution with bias and relu, in tiles', async () => {
   builder.add('conv2d', ['x', 'w'], { stride: 1, pad: 'same', dilation: 1, groups: 1 }, { id: 'conv' });
   builder.add('add', ['conv', 'b'], {}, { id: 'biased' });
   builder.add('relu', ['biased'], {}, { id: 'out' });
-  await expect(shadersOf(graphOf(builder, ['out']), { tiling: () => ({ tile: TILE, parts: 1 }) })).toMatchFileSnapshot('shaders/conv2d.wgsl');
+  await expect(shadersOf(graphOf(builder, ['out']), { tiling: () => ({ tile: TILE, parts: 1, buffers: 2 }) })).toMatchFileSnapshot('shaders/conv2d.wgsl');
 });
 
 test('a product of odd sizes, its summed axis in two parts', async () => {
@@ -47,5 +50,25 @@ test('a product of odd sizes, its summed axis in two parts', async () => {
   builder.add('input', [], { name: 'a', shape: [9, 7] }, { id: 'a' });
   builder.add('input', [], { name: 'b', shape: [5, 7] }, { id: 'b' });
   builder.add('matmul', ['a', 'b'], { transpose_a: false, transpose_b: true }, { id: 'out' });
-  await expect(shadersOf(graphOf(builder, ['out']), { tiling: () => ({ tile: TILE, parts: 2 }) })).toMatchFileSnapshot('shaders/matmul.wgsl');
+  await expect(shadersOf(graphOf(builder, ['out']), { tiling: () => ({ tile: TILE, parts: 2, buffers: 1 }) })).toMatchFileSnapshot('shaders/matmul.wgsl');
+});
+
+test('what is fetched in the loops of the example nets has no divisions left in it', () => {
+  const divisions: string[] = [];
+  let loops = 0;
+  for (const net of ['case-b', 'case-d', 'case-e-crossed']) {
+    const path = `${net}.zz`;
+    const program = loadProgram(path, memoryReader({ [path]: readFileSync(new URL(`../../dsl-examples/${path}`, import.meta.url), 'utf8') }));
+    const { graph } = compileNet(program, undefined, { mode: 'train', batch: 50 });
+    if (!graph) throw new Error(`${net} does not compile`);
+    for (const { name, shader } of emitWebGpu(graph, {}, 50).steps) {
+      for (const [, fetch = ''] of shader.matchAll(/^ {4}if slice < .* \{\n((?: {6}.*\n)*) {4}\}\n {4}if slice > /gm)) {
+        loops++;
+        divisions.push(...fetch.split('\n').filter((line) => /[/%*]/.test(line)).map((line) => `${name}: ${line.trim()}`));
+      }
+    }
+  }
+  expect(loops).toBeGreaterThan(60);
+  // But for the ten classes and the three channels, whose vectors are put together.
+  expect(divisions.filter((line) => !line.includes('lane'))).toEqual([]);
 });

@@ -74,7 +74,7 @@ const NETS = ['case-a', 'case-b', 'case-c', 'case-d', 'case-e', 'case-e-crossed'
 
 /** Small tiles and workgroups: the processor compiles every thread's registers. */
 const SMALL = { rows: 16, columns: 16, depth: 8, threadRows: 4, threadColumns: 4 };
-const OPTIONS = { device: { ...EVERY_DEVICE, limits: { ...EVERY_DEVICE.limits, workgroupInvocations: 16 } }, tiling: (sizes: Parameters<typeof isTiled>[0]) => (isTiled(sizes) ? { tile: SMALL, parts: sizes.depth > 256 ? 3 : 1 } : undefined) };
+const OPTIONS = { device: { ...EVERY_DEVICE, limits: { ...EVERY_DEVICE.limits, workgroupInvocations: 16 } }, tiling: (sizes: Parameters<typeof isTiled>[0]) => (isTiled(sizes) ? { tile: SMALL, parts: sizes.depth > 256 ? 3 : 1, buffers: 2 as const } : undefined) };
 
 describe.skipIf(missing !== undefined)(`training on WebGPU${skipped}`, () => {
   for (const net of NETS) {

@@ -15,14 +15,15 @@ import { flatten } from '../../4-kernels/rule.ts';
 import type { BufferSpec, DeviceLimits, DeviceProfile, Program, WebGpuStep } from '../model.ts';
 import { bufferOf, imagesOf, neededNodes, programFrame } from '../program.ts';
 import { feedOf } from './data/feed.ts';
-import { gemmStep, productIndices } from './gemm.ts';
+import { factorsOf, gemmStep, productIndices } from './gemm.ts';
 import { loopStep } from './loops.ts';
 import { buffersIn, moved, readsOf, tasksOf } from './nest.ts';
 import type { Task } from './nest.ts';
 import { productOf } from './product.ts';
 import { EVERY_DEVICE } from './shader.ts';
 import type { Emission } from './shader.ts';
-import { chooseTiling, isTiled } from './tiles.ts';
+import { copyOf } from './staging.ts';
+import { chooseTiling, isTiled, slicesOf } from './tiles.ts';
 import type { Sizes, Tiling } from './tiles.ts';
 import { treeShape, treeStep } from './tree.ts';
 
@@ -88,8 +89,10 @@ function planOf(graph: Graph, nodes: readonly Node[], kernels: readonly FusedKer
   const tasks = divided.flatMap((kernel) => kernel.tasks).flatMap((task): (Task | WithTiling)[] => {
     const { root } = task;
     if (!root) return [task];
-    const chosen = tiling(productOf(root), device.limits);
-    return chosen ? tiled(task, root, chosen, add) : [task];
+    const sizes = sizesOf(root);
+    const chosen = tiling(sizes, device.limits);
+    // A part has at least one slice.
+    return chosen ? tiled(task, root, { ...chosen, parts: Math.min(chosen.parts, slicesOf(sizes, chosen.tile)) }, add) : [task];
   });
   const inPlace = updatesInPlace(graph, tasks, device.limits);
   const home = (id: ValueId): ValueId => inPlace.get(id) ?? id;
@@ -99,6 +102,14 @@ function planOf(graph: Graph, nodes: readonly Node[], kernels: readonly FusedKer
 const missing = (id: ValueId): never => {
   throw new Error(`no value %${id}`);
 };
+
+/** What a tiling is chosen by. */
+function sizesOf(root: ContractionRoot): Sizes {
+  const { groups, rows, columns, depth, ...product } = productOf(root);
+  const at = productIndices({ groups, rows, columns, depth }, 1);
+  const { left, right } = factorsOf({ groups, rows, columns, depth, left: product.left(at.group, at.row, at.depth), right: product.right(at.group, at.depth, at.column) });
+  return { groups, rows, columns, depth, left: copyOf(left), right: copyOf(right) };
+}
 
 const nestStep = (task: Task, emission: Emission): WebGpuStep => {
   const shape = treeShape(task, emission.device.limits);

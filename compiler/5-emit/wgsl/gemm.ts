@@ -1,38 +1,33 @@
-// Matrix products in tiles: a workgroup copies a tile of each factor into its memory, a thread keeps a small block of the result in registers, and the
-// nest's other values are computed from the sums as they are stored.
+// Matrix products in tiles: a workgroup copies slices of both factors into its memory, one after the other along the summed axis, multiplies them, and computes
+// the nest's other values from the sums as they are stored.
 //
-// Tiles lie in memory as vectors of four neighbours along the rows (left) or columns (right), one line for each place of the summed axis. How a factor is
-// copied depends on where its elements lie: four along its rows or columns, four along the summed axis (then transposed in registers), or one by one.
+// While a slice is multiplied, the next one is on its way: it is fetched into registers before, and put into memory after. Where there is room for two slices in
+// memory, threads wait for each other once a slice.
 
-import { use } from '../../4-kernels/indexing.ts';
 import { buffersOf } from '../../4-kernels/expr.ts';
 import type { Expr } from '../../4-kernels/expr.ts';
+import { int, plus, remainder, times, use } from '../../4-kernels/indexing.ts';
 import type { Index, Var } from '../../4-kernels/indexing.ts';
 import type { WebGpuStep } from '../model.ts';
+import { finish, multiply, sumsOf } from './fma.ts';
+import type { Helpers } from './functions.ts';
 import { vectorisesAlong, wideBuffers, writeElement } from './loops.ts';
 import type { Task } from './nest.ts';
-import { LANES, vectorBuffers, vectorises } from './runs.ts';
+import { LANES } from './runs.ts';
 import { bindingsOf, groupNumber, stepOf, workgroupsOf } from './shader.ts';
-import type { Bindings, Emission } from './shader.ts';
-import type { Sizes, Tile, Tiling } from './tiles.ts';
-import { threadsOf } from './tiles.ts';
-import { createScope, createWriter, indent } from './writer.ts';
-import type { Helpers } from './writer.ts';
+import type { Emission } from './shader.ts';
+import { copiesOf, copyOf, layoutOf, vectorsIn, vectorsOf } from './staging.ts';
+import type { Factor } from './staging.ts';
+import { slicesOf, threadsOf } from './tiles.ts';
+import type { Sizes, Tiling } from './tiles.ts';
+import { createNames, createScope, createWriter, enclosed, indent, innerScope } from './writer.ts';
+import type { Scope, WriterOptions } from './writer.ts';
 
 /** The variables of a product's shader. */
-export const PRODUCT_VARIABLES = { group: 'g', row: 'm', column: 'n', depth: 'k', part: 'part' } as const;
+const NAMES = { group: 'g', row: 'm', column: 'n', depth: 'k', part: 'part' } as const;
 
-/** A factor's element, and the names of its own axis and of the summed one. */
-interface Factor {
-  readonly element: Expr;
-  readonly own: Var;
-  readonly depth: Var;
-}
-
-/** How four neighbours of a factor are read at once. */
-type Copy = 'own' | 'depth' | 'single';
-
-export interface TiledProduct extends Sizes {
+export interface TiledProduct extends Pick<Sizes, 'groups' | 'rows' | 'columns' | 'depth'> {
+  /** The elements of the factors, in the product's variables. */
   readonly left: Expr;
   readonly right: Expr;
   /** The values after the sums and their places, in the product's variables; the sum is the local `sum`. */
@@ -40,163 +35,170 @@ export interface TiledProduct extends Sizes {
   readonly sum: string;
 }
 
-export const productVariables = ({ groups, rows, columns, depth }: Sizes, parts: number) => ({
-  group: { name: PRODUCT_VARIABLES.group, extent: groups },
-  row: { name: PRODUCT_VARIABLES.row, extent: rows },
-  column: { name: PRODUCT_VARIABLES.column, extent: columns },
-  depth: { name: PRODUCT_VARIABLES.depth, extent: depth },
-  part: { name: PRODUCT_VARIABLES.part, extent: parts },
+type Extents = Pick<Sizes, 'groups' | 'rows' | 'columns' | 'depth'>;
+
+const variablesOf = ({ groups, rows, columns, depth }: Extents, parts: number) => ({
+  group: { name: NAMES.group, extent: groups },
+  row: { name: NAMES.row, extent: rows },
+  column: { name: NAMES.column, extent: columns },
+  depth: { name: NAMES.depth, extent: depth },
+  part: { name: NAMES.part, extent: parts },
 });
 
-export function gemmStep(name: string, product: TiledProduct, { tile, parts }: Tiling, { buffer, home, device }: Emission): WebGpuStep {
-  const { groups, rows, columns, depth, values } = product;
-  const variables = productVariables(product, parts);
-  const left: Factor = { element: product.left, own: variables.row, depth: variables.depth };
-  const right: Factor = { element: product.right, own: variables.column, depth: variables.depth };
-  const [copyLeft, copyRight] = [copyOf(left), copyOf(right)];
-  const wide = columns % LANES === 0 && vectorisesAlong(values, variables.column.name);
+/** The product's own variables as indices. */
+export const productIndices = (sizes: Extents, parts: number): { [K in keyof ReturnType<typeof variablesOf>]: Index } => {
+  const { group, row, column, depth, part } = variablesOf(sizes, parts);
+  return { group: use(group), row: use(row), column: use(column), depth: use(depth), part: use(part) };
+};
+
+/** The two factors of a product whose elements are given in its variables. */
+export function factorsOf(product: Extents & Pick<TiledProduct, 'left' | 'right'>): { left: Factor; right: Factor } {
+  const { row, column, depth } = variablesOf(product, 1);
+  return { left: { element: product.left, own: row, depth }, right: { element: product.right, own: column, depth } };
+}
+
+export function gemmStep(name: string, product: TiledProduct, { tile, parts, buffers }: Tiling, { buffer, home, device }: Emission): WebGpuStep {
+  const { groups, rows, columns, values } = product;
+  const factors = factorsOf(product);
+  const copies = { left: copyOf(factors.left), right: copyOf(factors.right) };
+  const layouts = { left: layoutOf(copies.left, tile.rows, tile.depth), right: layoutOf(copies.right, tile.columns, tile.depth) };
+  const wide = columns % LANES === 0 && vectorisesAlong(values, NAMES.column);
   const bindings = bindingsOf({
     reads: [...buffersOf(product.left), ...buffersOf(product.right), ...[...values.lets, ...values.stores].flatMap((each) => buffersOf(each.value))],
     writes: values.stores.map(({ output }) => output.id),
-    wide: new Set([...vectorsOf(left, copyLeft), ...vectorsOf(right, copyRight), ...(wide ? wideBuffers(values, variables.column.name) : [])]),
+    wide: new Set([...vectorsOf(factors.left, copies.left), ...vectorsOf(factors.right, copies.right), ...(wide ? wideBuffers(values, NAMES.column) : [])]),
     buffer,
     home,
   });
-
-  const threads = threadsOf(tile);
-  const [across, down] = [Math.ceil(columns / tile.columns), Math.ceil(rows / tile.rows)];
-  const workgroups = workgroupsOf(across * down * groups * parts, device.limits);
-  const share = Math.ceil(depth / parts / tile.depth) * tile.depth;
-  const blocks = { rows: tile.threadRows / LANES, columns: tile.threadColumns / LANES };
-  const threadGrid = { rows: tile.rows / tile.threadRows, columns: tile.columns / tile.threadColumns };
-  const each = <T>(count: number, make: (i: number) => T): T[] => Array.from({ length: count }, (_, i) => make(i));
-
-  const multiply = [
-    ...each(blocks.rows, (i) => `let a${i} = tile_a[kk * ${tile.rows / LANES}u + ${i * threadGrid.rows}u + row];`),
-    ...each(blocks.columns, (j) => `let c${j} = tile_b[kk * ${tile.columns / LANES}u + ${j * threadGrid.columns}u + column];`),
-    ...each(tile.threadRows, (r) => each(blocks.columns, (j) => `s${r}_${j} += a${Math.floor(r / LANES)}.${'xyzw'[r % LANES] ?? ''} * c${j};`)).flat(),
-  ];
-  // One loop over the sums keeps the values after them in the text once.
-  const sums = each(tile.threadRows, (r) => each(blocks.columns, (j) => `s${r}_${j}`)).flat();
-  const finish = [
-    `var sums = array<vec4f, ${sums.length}>(${sums.join(', ')});`,
-    `for (var i = 0; i < ${sums.length}; i++) {`,
-    ...indent([
-      `let r = i / ${blocks.columns};`,
-      `let at_m = m0 + (r / ${LANES} * ${threadGrid.rows} + i32(row)) * ${LANES} + r % ${LANES};`,
-      `let at_n = n0 + (i % ${blocks.columns} * ${threadGrid.columns} + i32(column)) * ${LANES};`,
-      ...(wide ? ['finish(g, part, at_m, at_n, sums[i]);'] : [`for (var lane = 0; lane < ${LANES}; lane++) { finish(g, part, at_m, at_n + lane, sums[i][lane]); }`]),
-    ]),
-    '}',
-  ];
-
-  const body = [
-    groupNumber('block', workgroups),
-    `if block >= ${across * down * groups * parts} { return; }`,
-    `let n0 = (block % ${across}) * ${tile.columns};`,
-    `let m0 = (block / ${across} % ${down}) * ${tile.rows};`,
-    `let g = block / ${across * down} % ${groups};`,
-    `let part = block / ${across * down * groups};`,
-    `let first = part * ${share};`,
-    `let last = min(first + ${share}, ${depth});`,
-    `let row = thread / ${threadGrid.columns}u;`,
-    `let column = thread % ${threadGrid.columns}u;`,
-    ...each(tile.threadRows, (r) => each(blocks.columns, (j) => `var s${r}_${j} = vec4f();`)).flat(),
-    `for (var k0 = first; k0 < last; k0 += ${tile.depth}) {`,
-    ...indent([
-      ...copyLines('a', 'left', copyLeft, tile.rows, rows, tile, threads, 'm0'),
-      ...copyLines('b', 'right', copyRight, tile.columns, columns, tile, threads, 'n0'),
-      'workgroupBarrier();',
-      `for (var kk = 0u; kk < ${tile.depth}u; kk++) {`,
-      ...indent(multiply),
-      '}',
-      'workgroupBarrier();',
-    ]),
-    '}',
-    ...finish,
-  ];
-
   const helpers: Helpers = new Map();
-  const functions = [loader('left', left, copyLeft, bindings, helpers), loader('right', right, copyRight, bindings, helpers), finisher(product, wide, bindings, helpers)];
-  const shared = [
-    { name: 'tile_a', type: 'vec4f', length: (tile.depth * tile.rows) / LANES },
-    { name: 'tile_b', type: 'vec4f', length: (tile.depth * tile.columns) / LANES },
-  ] as const;
-  return stepOf({ name, bindings, workgroups, shared, helpers, functions, threads, body });
+  const options: WriterOptions = { bound: bindings.bound, helpers, fresh: createNames() };
+  const writer = createWriter(options);
+  const threads = threadsOf(tile);
+
+  // The workgroup's place.
+  const across: Var = { name: 'across', extent: Math.ceil(columns / tile.columns) };
+  const down: Var = { name: 'down', extent: Math.ceil(rows / tile.rows) };
+  const count = across.extent * down.extent * groups * parts;
+  const workgroups = workgroupsOf(count, device.limits);
+  const main = createScope(['t', across.name, down.name, NAMES.group, NAMES.part]);
+  main.lines.push('let t = i32(thread);', groupNumber('block', workgroups));
+  if (workgroups[0] * workgroups[1] > count) main.lines.push(`if block >= ${count} { return; }`);
+  main.lines.push(...placeLines(across.extent, down.extent, groups, parts));
+
+  // The slices.
+  const slices = slicesOf(product, tile);
+  const share = Math.ceil(slices / parts);
+  const [begin, end] = parts === 1 ? ['0', String(slices)] : ['begin', 'end'];
+  if (parts > 1) main.lines.push(`let begin = part * ${share};`, `let end = min(begin + ${share}, ${slices});`);
+  const turn = innerScope(main, ['slice'], slices > 1);
+  /** Of a slice, the first vector in an array; slices take turns where there is room for two. */
+  const from = (slice: Index, vectors: number): Index => (buffers === 1 ? int(0) : times(remainder(slice, 2), vectors));
+  const slice = use({ name: 'slice', extent: slices });
+  const before = slices === 1 ? slice : plus(use({ name: 'slice', extent: slices + 1 }), int(1));
+  const copying = (side: 'left' | 'right') => ({
+    factor: factors[side],
+    side,
+    copy: copies[side],
+    array: arrayOf(side),
+    from: from(slice, vectorsIn(layouts[side])),
+    size: side === 'left' ? tile.rows : tile.columns,
+    depth: tile.depth,
+    tile: use(side === 'left' ? down : across),
+    slice,
+    slices,
+    threads,
+    writer: options,
+    outside: main,
+    turn,
+  });
+  const [left, right] = [copiesOf(copying('left')), copiesOf(copying('right'))];
+  const staged = (side: 'left' | 'right') => ({ array: arrayOf(side), layout: layouts[side], from: from(before, vectorsIn(layouts[side])) });
+  const products = innerScope(turn);
+  multiply(tile, staged('left'), staged('right'), writer, products);
+  const fetch = [...left.fetch, ...right.fetch];
+  const put = [...left.put, ...right.put];
+  const registers = [...left.registers, ...right.registers];
+  const sums =
+    slices === 1
+      ? [...turn.lines, ...registers, ...fetch, ...put, 'workgroupBarrier();', ...products.lines]
+      : [
+          `for (var slice = ${begin}; slice <= ${end}; slice++) {`,
+          ...indent([
+            ...turn.lines,
+            ...registers,
+            ...block(`if slice < ${end}`, fetch),
+            ...block(`if slice > ${begin}`, products.lines),
+            ...(buffers === 1 ? ['workgroupBarrier();'] : []),
+            ...block(`if slice < ${end}`, put),
+            'workgroupBarrier();',
+          ]),
+          '}',
+        ];
+
+  const last = createScope([], { parent: main });
+  const origin = { row: times(use(down), tile.rows), run: times(use(across), tile.columns / LANES) };
+  const hand = finisher(product, parts, wide, tile, options);
+  const ending = finish(tile, origin, writer, last, hand.call);
+  const vectors = (side: 'left' | 'right'): number => buffers * vectorsIn(layouts[side]);
+  return stepOf({
+    name,
+    bindings,
+    workgroups,
+    shared: [
+      { name: arrayOf('left'), type: 'vec4f', length: vectors('left') },
+      { name: arrayOf('right'), type: 'vec4f', length: vectors('right') },
+    ],
+    helpers,
+    functions: [hand.text],
+    threads,
+    body: [...main.lines, ...sumsOf(tile), ...sums, ...last.lines, ...ending],
+  });
 }
 
-/** How a factor can be copied: whole vectors must not go beyond the end of its axis. */
-function copyOf({ element, own, depth }: Factor): Copy {
-  const reads = (variable: Var): boolean => variable.extent % LANES === 0 && vectorises(element, variable.name) && vectorBuffers(element, variable.name).length > 0;
-  return reads(own) ? 'own' : reads(depth) ? 'depth' : 'single';
+const arrayOf = (side: 'left' | 'right'): string => (side === 'left' ? 'tile_a' : 'tile_b');
+
+const block = (head: string, lines: readonly string[]): string[] => [`${head} {`, ...indent(lines), '}'];
+
+/** Tiles side by side that follow each other: what they read of the left factor, and of the right, stays in the device's cache. */
+const BAND = 8;
+
+/** Where the tile with the number `block` lies: those of a band of columns first, row by row. */
+function placeLines(across: number, down: number, groups: number, parts: number): string[] {
+  const tiles = across * down;
+  const within = groups * parts === 1 ? 'block' : `block % ${tiles}`;
+  const grid =
+    across === 1
+      ? [...(down > 1 ? [`let down = ${within};`] : [])]
+      : across <= BAND || down === 1
+        ? [`let across = block % ${across};`, ...(down > 1 ? [`let down = block / ${across}${groups * parts === 1 ? '' : ` % ${down}`};`] : [])]
+        : [
+            `let band = (${within}) / ${BAND * down};`,
+            `let inside = (${within}) % ${BAND * down};`,
+            ...(across % BAND === 0 ? [`let width = ${BAND};`] : [`let width = min(${BAND}, ${across} - band * ${BAND});`]),
+            `let across = band * ${BAND} + inside % width;`,
+            'let down = inside / width;',
+          ];
+  return [...grid, ...(groups > 1 ? [`let g = block / ${tiles}${parts === 1 ? '' : ` % ${groups}`};`] : []), ...(parts > 1 ? [`let part = block / ${tiles * groups};`] : [])];
 }
 
-const vectorsOf = ({ element, own, depth }: Factor, copy: Copy): string[] => (copy === 'single' ? [] : vectorBuffers(element, copy === 'own' ? own.name : depth.name));
-
-/** The function that gives an element of a factor, or four. */
-function loader(name: string, { element, own, depth }: Factor, copy: Copy, bindings: Bindings, helpers: Helpers): string {
-  const writer = createWriter(bindings.bound, helpers, copy === 'single' ? undefined : copy === 'own' ? own.name : depth.name);
-  const scope = createScope([]);
-  const { text, wide } = writer.value(element, scope);
-  const type = copy === 'single' ? 'f32' : 'vec4f';
-  const result = type === 'vec4f' && !wide ? `vec4f(${text})` : text;
-  const lines = indent([...scope.lines, `return ${result};`]).join('\n');
-  return `fn ${name}(${PRODUCT_VARIABLES.group}: i32, ${own.name}: i32, ${depth.name}: i32) -> ${type} {\n${lines}\n}\n`;
-}
-
-/** Copies a tile of a factor; beyond the summed axis it holds zeros, beyond the factor's own axis anything, for those sums are not stored. */
-function copyLines(tile: string, load: string, copy: Copy, size: number, length: number, { depth }: Tile, threads: number, from: string): string[] {
-  const line = size / LANES;
-  const units = copy === 'depth' ? (line * depth) / LANES : line * depth;
-  const loop = (body: readonly string[]): string[] => [`for (var u = thread; u < ${units}u; u += ${threads}u) {`, ...indent(body), '}'];
-  const target = (k: string): string => `tile_${tile}[(${k}) * ${line}u + q]`;
-  if (copy === 'own') {
-    return loop([
-      `let q = u % ${line}u;`,
-      `let d = u / ${line}u;`,
-      `let at = min(${from} + i32(q) * ${LANES}, ${length - LANES});`,
-      'var v = vec4f();',
-      `if k0 + i32(d) < last { v = ${load}(g, at, k0 + i32(d)); }`,
-      `${target('d')} = v;`,
-    ]);
-  }
-  // Loops of four turns keep the factor's text once.
-  const each = `for (var i = 0; i < ${LANES}; i++) { v[i] = ${load}(g, min(${from} + i32(q) * ${LANES} + i, ${length - 1}), k0 + i32(d)); }`;
-  if (copy === 'depth') {
-    return loop([
-      `let d = (u % ${depth / LANES}u) * ${LANES}u;`,
-      `let q = u / ${depth / LANES}u;`,
-      'var v = mat4x4f();',
-      'if k0 + i32(d) < last {',
-      `  ${each}`,
-      '  v = transpose(v);',
-      '}',
-      ...[0, 1, 2, 3].map((i) => `${target(`d + ${i}u`)} = v[${i}];`),
-    ]);
-  }
-  return loop([
-    `let d = u % ${depth}u;`,
-    `let q = u / ${depth}u;`,
-    'var v = vec4f();',
-    'if k0 + i32(d) < last {',
-    `  ${each}`,
-    '}',
-    `${target('d')} = v;`,
-  ]);
-}
-
-/** The function that takes a sum, or four of a row, computes the values after it and stores. */
-function finisher({ rows, columns, values, sum }: TiledProduct, wide: boolean, bindings: Bindings, helpers: Helpers): string {
-  const { group, row, column, part } = PRODUCT_VARIABLES;
-  const writer = createWriter(bindings.bound, helpers, wide ? column : undefined);
-  const scope = createScope([], { locals: new Map([[sum, { text: 'sum', wide }]]) });
+/** The function that takes a run of four sums of a row, or one of them, computes the values after it and stores them; and how it is called. */
+function finisher({ groups, rows, columns, values, sum }: TiledProduct, parts: number, wide: boolean, tile: Tiling['tile'], options: WriterOptions) {
+  const { column } = NAMES;
+  const run: Var = { name: 'q', extent: Math.ceil(columns / LANES) };
+  const writer = createWriter({ ...options, ...(wide && { lane: column, places: new Map([[column, times(use(run), LANES)]]) }) });
+  const scope: Scope = createScope([], { locals: new Map([[sum, { text: 'sum', wide }]]) });
   writeElement(writer, values, scope);
-  const head = `fn finish(${group}: i32, ${part}: i32, ${row}: i32, ${column}: i32, sum: ${wide ? 'vec4f' : 'f32'}) {\n`;
-  return `${head}  if ${row} >= ${rows} || ${column} >= ${columns} { return; }\n${indent(scope.lines).join('\n')}\n}\n`;
+  const outer = [...(groups > 1 ? [NAMES.group] : []), ...(parts > 1 ? [NAMES.part] : [])];
+  const parameters = [...outer, NAMES.row, wide ? run.name : column].map((name) => `${name}: i32`);
+  const edges = [...(rows % tile.rows === 0 ? [] : [`m >= ${rows}`]), ...(columns % tile.columns === 0 ? [] : [wide ? `q >= ${run.extent}` : `n >= ${columns}`])];
+  const text = [
+    `fn finish(${[...parameters, `sum: ${wide ? 'vec4f' : 'f32'}`].join(', ')}) {`,
+    ...indent([...(edges.length > 0 ? [`if ${edges.join(' || ')} { return; }`] : []), ...scope.lines]),
+    '}\n',
+  ].join('\n');
+  const call = (row: string, at: string, sums: string): string =>
+    wide
+      ? `finish(${[...outer, row, at, sums].join(', ')});`
+      : `for (var lane = 0; lane < ${LANES}; lane++) { finish(${[...outer, row, `${enclosed(at)} * ${LANES} + lane`, `${sums}[lane]`].join(', ')}); }`;
+  return { text, call };
 }
-
-/** The product's own variables as indices. */
-export const productIndices = (sizes: Sizes, parts: number): { [K in keyof ReturnType<typeof productVariables>]: Index } => {
-  const { group, row, column, depth, part } = productVariables(sizes, parts);
-  return { group: use(group), row: use(row), column: use(column), depth: use(depth), part: use(part) };
-};

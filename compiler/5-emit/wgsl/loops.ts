@@ -2,7 +2,7 @@
 
 import { elementCount } from '../../2-graph/types.ts';
 import type { Expr } from '../../4-kernels/expr.ts';
-import { showIndex, use } from '../../4-kernels/indexing.ts';
+import { showIndex, times, use } from '../../4-kernels/indexing.ts';
 import type { Index, Var } from '../../4-kernels/indexing.ts';
 import { unflatten } from '../../4-kernels/rule.ts';
 import type { WebGpuStep } from '../model.ts';
@@ -11,8 +11,9 @@ import type { Task } from './nest.ts';
 import { isVector, LANES, testVectorises, vectorBuffers, vectorises } from './runs.ts';
 import { bindingsOf, groupNumber, stepOf, workgroupsOf } from './shader.ts';
 import type { Emission } from './shader.ts';
-import { createScope, createWriter } from './writer.ts';
-import type { Helpers, Scope, Writer } from './writer.ts';
+import type { Helpers } from './functions.ts';
+import { createNames, createScope, createWriter } from './writer.ts';
+import type { Scope, Writer } from './writer.ts';
 
 const INVOCATIONS = 64;
 
@@ -31,13 +32,13 @@ export function loopStep(task: Task, { buffer, home, device }: Emission): WebGpu
   const wide = isWide(flat, element);
   const bindings = bindingsOf({ reads: readsOf(flat), writes: flat.stores.map(({ output }) => output.id), wide: new Set(wide ? wideBuffers(flat, element.name) : []), buffer, home });
   const helpers: Helpers = new Map();
-  const writer = createWriter(bindings.bound, helpers, wide ? element.name : undefined);
-  const scope = createScope([element.name]);
+  /** What an invocation computes: an element, or a vector of four. */
+  const own: Var = wide ? { name: 'q', extent: Math.ceil(element.extent / LANES) } : element;
+  const writer = createWriter({ bound: bindings.bound, helpers, fresh: createNames(), ...(wide && { lane: element.name, places: new Map([[element.name, times(use(own), LANES)]]) }) });
+  const scope = createScope([own.name]);
   writeElement(writer, flat, scope);
-  const lanes = wide ? LANES : 1;
-  const workgroups = workgroupsOf(Math.ceil(element.extent / lanes / INVOCATIONS), device.limits);
-  const place = `let ${element.name} = (block * ${INVOCATIONS} + i32(thread))${wide ? ` * ${LANES}` : ''};`;
-  const body = [groupNumber('block', workgroups), place, `if ${element.name} >= ${element.extent} { return; }`, ...scope.lines];
+  const workgroups = workgroupsOf(Math.ceil(own.extent / INVOCATIONS), device.limits);
+  const body = [groupNumber('block', workgroups), `let ${own.name} = block * ${INVOCATIONS} + i32(thread);`, `if ${own.name} >= ${own.extent} { return; }`, ...scope.lines];
   return stepOf({ name: task.name, bindings, workgroups, helpers, threads: INVOCATIONS, body });
 }
 

@@ -12,7 +12,7 @@ import type { Buffer } from '../../4-kernels/kernel.ts';
 import { LOWER } from '../../4-kernels/lower.ts';
 import { flatten, unflatten } from '../../4-kernels/rule.ts';
 import type { Loops, LowerRule, Operand } from '../../4-kernels/rule.ts';
-import { guardsLoads, isPlain } from './runs.ts';
+import { guardsLoads } from './runs.ts';
 
 /** A value and its place; stored only where the guard holds. */
 export interface Placed {
@@ -203,7 +203,7 @@ function withNames(expr: Expr, suffix: number): { lets: Let[]; value: Expr } | u
       lets: guardsLoads(expr) ? lets.map((each) => ({ ...each, value: { ...expr, then: number(0), otherwise: number(0), [side]: each.value } })) : lets,
       value,
     });
-    const only = isPlain(expr.otherwise) ? 'then' : isPlain(expr.then) ? 'otherwise' : undefined;
+    const only = buffersOf(expr.otherwise).length === 0 ? 'then' : buffersOf(expr.then).length === 0 ? 'otherwise' : undefined;
     if (only) {
       const inner = withNames(expr[only], suffix);
       return inner && { lets: guarded(only, inner).lets, value: { ...expr, [only]: inner.value } };

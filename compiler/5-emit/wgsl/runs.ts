@@ -1,6 +1,6 @@
 // Which expressions can be computed for four neighbours at once: how indices move along a variable within runs of four that begin at a multiple of four.
 
-import { children } from '../../4-kernels/expr.ts';
+import { buffersOf, children } from '../../4-kernels/expr.ts';
 import type { Expr, Test } from '../../4-kernels/expr.ts';
 import type { ValueId } from '../../2-graph/graph.ts';
 import { int, plus } from '../../4-kernels/indexing.ts';
@@ -12,7 +12,7 @@ export interface Run {
   readonly divisor: number;
 }
 
-export const LANES = 4;
+export const LANES = 4 as const;
 
 const gcd = (a: number, b: number): number => (b === 0 ? Math.abs(a) : gcd(b, a % b));
 
@@ -68,9 +68,7 @@ export function vectorises(expr: Expr, variable: string): boolean {
 }
 
 /** Whether a test of indices decides if something is loaded: then it is not loaded where the test fails. */
-export const guardsLoads = ({ test, then, otherwise }: Extract<Expr, { kind: 'select' }>): boolean => testsIndices(test) && [then, otherwise].some((branch) => !isPlain(branch));
-
-export const isPlain = (expr: Expr): boolean => expr.kind === 'number' || expr.kind === 'local';
+export const guardsLoads = ({ test, then, otherwise }: Extract<Expr, { kind: 'select' }>): boolean => testsIndices(test) && [then, otherwise].some((branch) => buffersOf(branch).length > 0);
 
 const testsIndices = (test: Test): boolean => test.kind === 'atLeastZero' || test.kind === 'isZero' || ((test.kind === 'all' || test.kind === 'any') && test.tests.some(testsIndices));
 

@@ -3,8 +3,12 @@
 import type { ValueId } from '../../2-graph/graph.ts';
 import type { Buffer } from '../../4-kernels/kernel.ts';
 import type { DeviceLimits, DeviceProfile, WebGpuStep } from '../model.ts';
-import { helpersText, indent } from './writer.ts';
-import type { Bound, Helpers } from './writer.ts';
+import { helpersText } from './functions.ts';
+import type { Helpers } from './functions.ts';
+import { LANES } from './runs.ts';
+import { formatOf } from './storage.ts';
+import { indent } from './writer.ts';
+import type { Bound } from './writer.ts';
 
 /** What WebGPU guarantees on every device. */
 export const EVERY_DEVICE: DeviceProfile = {
@@ -41,12 +45,11 @@ interface Uses {
 
 export function bindingsOf({ reads, writes, wide, buffer, home }: Uses): Bindings {
   const written = new Set(writes.map(home));
+  const vectors = new Set([...wide].map(home));
   const ids = [...new Set([...reads, ...writes].map(home))];
-  const bounds = new Map(ids.map((id, i): [ValueId, Bound] => [id, { name: `b${i}`, wide: [...wide].some((each) => home(each) === id), integer: buffer(id).dtype === 'i32' }]));
-  const declare = ([id, { name, wide: isWide, integer }]: [ValueId, Bound], i: number): string => {
-    const type = isWide ? (integer ? 'vec4i' : 'vec4f') : integer ? 'i32' : 'f32';
-    return `@group(0) @binding(${i}) var<storage, ${written.has(id) ? 'read_write' : 'read'}> ${name}: array<${type}>;\n`;
-  };
+  const bounds = new Map(ids.map((id, i): [ValueId, Bound] => [id, { name: `b${i}`, lanes: vectors.has(id) ? LANES : 1, format: formatOf(buffer(id).dtype) }]));
+  const declare = ([id, { name, lanes, format }]: [ValueId, Bound], i: number): string =>
+    `@group(0) @binding(${i}) var<storage, ${written.has(id) ? 'read_write' : 'read'}> ${name}: array<${format.types[lanes]}>;\n`;
   return {
     bound: (id) => {
       const found = bounds.get(home(id));

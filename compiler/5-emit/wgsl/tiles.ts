@@ -1,7 +1,8 @@
 // The tile shapes of products, and which one a product takes until it is measured.
 
-import type { Product } from './product.ts';
 import type { DeviceLimits } from '../model.ts';
+import { layoutOf, vectorsIn } from './staging.ts';
+import type { Copy } from './staging.ts';
 
 export interface Tile {
   /** What a workgroup computes: rows by columns, `depth` places of the summed axis at a time. Multiples of 4. */
@@ -17,45 +18,84 @@ export interface Tiling {
   readonly tile: Tile;
   /** Into how many parts the summed axis is cut, each summed by workgroups of its own. */
   readonly parts: number;
+  /** How many slices of the factors workgroup memory holds: with two, one is written while the other is read. */
+  readonly buffers: 1 | 2;
 }
 
-export type Sizes = Pick<Product, 'groups' | 'rows' | 'columns' | 'depth'>;
+/** Of a product: its extents, and how its factors are copied. */
+export interface Sizes {
+  readonly groups: number;
+  readonly rows: number;
+  readonly columns: number;
+  readonly depth: number;
+  readonly left: Copy;
+  readonly right: Copy;
+}
 
 const tile = (rows: number, columns: number, threadRows: number, threadColumns: number): Tile => ({ rows, columns, depth: 16, threadRows, threadColumns });
 
-export const TILES: readonly Tile[] = [tile(128, 128, 8, 8), tile(128, 64, 8, 8), tile(64, 64, 8, 4), tile(128, 32, 8, 4), tile(64, 32, 4, 4), tile(32, 64, 4, 4), tile(32, 32, 4, 4)];
+export const TILES: readonly Tile[] = [
+  tile(128, 128, 8, 8),
+  tile(128, 96, 8, 8),
+  tile(128, 64, 8, 8),
+  tile(64, 128, 8, 8),
+  tile(64, 96, 8, 4),
+  tile(64, 64, 8, 4),
+  tile(32, 96, 4, 8),
+  tile(128, 32, 8, 4),
+  tile(64, 32, 4, 4),
+  tile(32, 64, 4, 4),
+  tile(32, 32, 4, 4),
+];
 
-/** Workgroups that keep a large device busy. */
+/** Workgroups that keep a large device busy, and what share of a workgroup's time others are done before the last one. */
 const ENOUGH = 192;
+const TAIL = 0.3;
 /** What a part of the summed axis holds at least, and how many partial results there are at most. */
 const PART = 256;
 const PARTIAL = 1 << 24;
+/** Summed axes up to this long are taken in one slice. */
+const SHORT = 32;
 
 export const threadsOf = ({ rows, columns, threadRows, threadColumns }: Tile): number => (rows / threadRows) * (columns / threadColumns);
-export const bytesOf = ({ rows, columns, depth }: Tile): number => 4 * depth * (rows + columns);
+
+/** Bytes of workgroup memory. */
+export const bytesOf = ({ tile: { rows, columns, depth }, buffers }: Pick<Tiling, 'tile' | 'buffers'>, { left, right }: Pick<Sizes, 'left' | 'right'>): number =>
+  16 * buffers * (vectorsIn(layoutOf(left, rows, depth)) + vectorsIn(layoutOf(right, columns, depth)));
 
 /** Whether a product is large enough for tiles. */
 export const isTiled = ({ rows, columns, depth }: Sizes): boolean => rows >= 8 && columns >= 4 && depth >= 8;
 
-/** The tile with the least estimated time: work on padded sizes, slowed by what each number read from workgroup memory is used for and by idle processors. */
-export function chooseTiling(sizes: Sizes, limits: DeviceLimits): Tiling {
-  const fitted = TILES.map((each) => shallow(each, sizes.depth)).filter((each) => threadsOf(each) <= limits.workgroupInvocations && bytesOf(each) <= limits.workgroupBytes);
-  const tilings = fitted.map((each) => ({ tile: each, parts: partsOf(sizes, each) }));
-  const cost = (each: Tiling): number => {
-    const { rows, columns, threadRows, threadColumns } = each.tile;
-    const groups = tilesOf(sizes, each.tile) * each.parts;
-    const perNumber = 1 + 4 * (1 / threadRows + 1 / threadColumns);
-    return Math.ceil(groups / ENOUGH) * (rows * columns * perNumber) * Math.ceil(sizes.depth / each.parts);
-  };
-  const best = tilings.reduce<Tiling | undefined>((least, each) => (least && cost(least) <= cost(each) ? least : each), undefined);
-  if (!best) throw new RangeError('no tile fits the device');
-  return best;
+/** The tilings of a product that the device has room for. */
+export function tilingsOf(sizes: Sizes, { workgroupInvocations, workgroupBytes }: DeviceLimits): Tiling[] {
+  const slices = TILES.flatMap((each) => [...new Set([each.depth, each.depth / 2].map((depth) => (sizes.depth <= SHORT ? Math.ceil(sizes.depth / 4) * 4 : depth)))].map((depth) => ({ ...each, depth })));
+  return slices.flatMap((each): Tiling[] => {
+    const parts = partsOf(sizes, each);
+    const room = ([2, 1] as const).find((buffers) => bytesOf({ tile: each, buffers }, sizes) <= workgroupBytes);
+    return room && threadsOf(each) <= workgroupInvocations ? [{ tile: each, parts, buffers: sizes.depth <= each.depth ? 1 : room }] : [];
+  });
 }
 
-/** A short summed axis, as that of a first layer of three channels, is taken in one go. */
-const shallow = (each: Tile, depth: number): Tile => (depth <= 32 ? { ...each, depth: Math.ceil(depth / 4) * 4 } : each);
+/** The tiling with the least estimated time. Throws RangeError where the device has room for none. */
+export function chooseTiling(sizes: Sizes, limits: DeviceLimits): Tiling {
+  const [first, ...others] = tilingsOf(sizes, limits);
+  if (!first) throw new RangeError('no tile fits the device');
+  return others.reduce((least, each) => (costOf(least, sizes) <= costOf(each, sizes) ? least : each), first);
+}
+
+/** Work on padded sizes, slowed by what each number read from workgroup memory is used for, by waiting at every slice, and by idle processors. */
+function costOf({ tile: each, parts, buffers }: Tiling, sizes: Sizes): number {
+  const { rows, columns, depth, threadRows, threadColumns } = each;
+  const rounds = Math.max(1, (tilesOf(sizes, each) * parts) / ENOUGH) + TAIL;
+  const perNumber = 1 + 4 * (1 / threadRows + 1 / threadColumns);
+  const waits = (16 / depth) * (buffers === 1 ? 0.1 : 0.05);
+  return rounds * rows * columns * (perNumber + waits) * Math.ceil(sizes.depth / parts);
+}
 
 export const tilesOf = ({ groups, rows, columns }: Sizes, each: Tile): number => groups * Math.ceil(rows / each.rows) * Math.ceil(columns / each.columns);
+
+/** How often a workgroup copies a slice of each factor. */
+export const slicesOf = ({ depth }: Pick<Sizes, 'depth'>, each: Tile): number => Math.ceil(depth / each.depth);
 
 function partsOf(sizes: Sizes, each: Tile): number {
   const most = Math.min(Math.floor(sizes.depth / PART), Math.floor(PARTIAL / (sizes.groups * sizes.rows * sizes.columns)));

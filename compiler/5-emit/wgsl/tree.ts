@@ -12,8 +12,9 @@ import type { Task } from './nest.ts';
 import { guardsLoads } from './runs.ts';
 import { bindingsOf, groupNumber, stepOf, workgroupsOf } from './shader.ts';
 import type { Emission } from './shader.ts';
-import { createScope, createWriter, indent } from './writer.ts';
-import type { Helpers, Scope, Value, Writer } from './writer.ts';
+import type { Helpers } from './functions.ts';
+import { createNames, createScope, createWriter, indent } from './writer.ts';
+import type { Scope, Value, Writer } from './writer.ts';
 
 type Reduction = Extract<Expr, { kind: 'reduce' }>;
 
@@ -72,7 +73,7 @@ export function treeStep(task: Task, { across, deep }: Shape, { buffer, home, de
   const flat = moved(task, byElement(task, element));
   const bindings = bindingsOf({ reads: readsOf(flat), writes: flat.stores.map(({ output }) => output.id), wide: new Set(), buffer, home });
   const helpers: Helpers = new Map();
-  const writer = createWriter(bindings.bound, helpers);
+  const writer = createWriter({ bound: bindings.bound, helpers, fresh: createNames() });
   const scope = createScope([element.name], { together: (reduction, inside) => together(writer, reduction, { across, deep }, inside) });
   const named = flat.lets.reduce((inside, { name, value }) => writer.bind(name, value, inside), scope);
   // All threads compute the values; one of them stores.

@@ -1,15 +1,20 @@
 // The text of expressions in WGSL: statements that compute a value, for one element or for four neighbours at once.
 //
-// Indices are i32; the divisions that they hold are by constants and done unsigned or as shifts, rounded down. What is loaded where a test of indices holds is
-// loaded in a branch: no shader reaches outside its buffers. Numbers that are infinite or NaN have no literals; the largest f32 stands for infinity.
+// Indices are i32; the divisions that they hold are by constants and done unsigned or as shifts, rounded down. What does not change in a loop is added up and
+// divided outside it. What is loaded where a test of indices holds is loaded in a branch: no shader reaches outside its buffers. Numbers that are infinite or
+// NaN have no literals; the largest f32 stands for infinity.
 
 import type { ValueId } from '../../2-graph/graph.ts';
-import { substitute } from '../../4-kernels/expr.ts';
+import { all, mapTest, select, substitute } from '../../4-kernels/expr.ts';
 import type { BinaryOp, Expr, Test, UnaryOp } from '../../4-kernels/expr.ts';
-import { bounds, mentions, showIndex, use } from '../../4-kernels/indexing.ts';
-import type { Atom, Index, Var } from '../../4-kernels/indexing.ts';
+import { bounds, mentions, plus, quotient, remainder, replace, showIndex, use } from '../../4-kernels/indexing.ts';
+import type { Atom, Index, Term, Var } from '../../4-kernels/indexing.ts';
+import { functionFor } from './functions.ts';
+import type { Helpers } from './functions.ts';
 import type { Placed } from './nest.ts';
-import { comparesValues, guardsLoads, isVector, runOf } from './runs.ts';
+import { comparesValues, guardsLoads, isVector, LANES, runOf } from './runs.ts';
+import { FLOATS } from './storage.ts';
+import type { Format, Lanes } from './storage.ts';
 
 /** Text for an f32, or for a vec4f of four neighbours. */
 export interface Value {
@@ -17,14 +22,15 @@ export interface Value {
   readonly wide: boolean;
 }
 
-/** A bound buffer: its name in the shader, and whether it is declared as vectors of four. */
+/** A bound buffer: its name in the shader, and how it is declared. */
 export interface Bound {
   readonly name: string;
-  readonly wide: boolean;
-  readonly integer: boolean;
+  readonly lanes: Lanes;
+  readonly format: Format;
 }
 
 type Reduction = Extract<Expr, { kind: 'reduce' }>;
+type Selection = Extract<Expr, { kind: 'select' }>;
 
 /** A block of statements under construction. */
 export interface Scope {
@@ -32,59 +38,103 @@ export interface Scope {
   readonly lines: string[];
   /** Index variables that exist from here on. */
   readonly variables: ReadonlySet<string>;
-  /** Names of quotients and remainders, by the index's text. */
+  /** Whether it is the body of a loop. */
+  readonly repeats: boolean;
+  /** Names of quotients, remainders and sums, by the index's text. */
   readonly integers: Map<string, string>;
   readonly locals: ReadonlyMap<string, Value>;
   /** Computes reductions in this very block by all threads of a workgroup. */
   readonly together?: (expr: Reduction, scope: Scope) => Value;
 }
 
-export const createScope = (variables: readonly string[], more: Partial<Scope> = {}): Scope => ({ lines: [], variables: new Set(variables), integers: new Map(), locals: new Map(), ...more });
+export const createScope = (variables: readonly string[], more: Partial<Scope> = {}): Scope => ({ lines: [], variables: new Set(variables), repeats: false, integers: new Map(), locals: new Map(), ...more });
+
+/** A block inside another. */
+export const innerScope = (scope: Scope, variables: readonly string[] = [], repeats = false): Scope => createScope(variables, { parent: scope, locals: scope.locals, repeats });
 
 export interface Writer {
   readonly value: (expr: Expr, scope: Scope) => Value;
-  readonly test: (test: Test, scope: Scope) => Value;
   readonly index: (index: Index, scope: Scope) => string;
   /** Adds the loop that sums up (or compares) over a counter which exists already; the accumulator's name. */
   readonly loop: (reduction: Reduction, head: (counter: string) => string, scope: Scope) => Value;
   /** A `let` for the value; the scope in which `name` stands for it. */
   readonly bind: (name: string, value: Expr, scope: Scope) => Scope;
+  /** Statements by which a variable that holds zeros takes what is loaded; other values are as wide as it. */
+  readonly assign: (variable: string, wide: boolean, expr: Expr, scope: Scope) => void;
   readonly store: (store: Placed, scope: Scope) => void;
   readonly fresh: (prefix: string) => string;
 }
 
-/** The functions that a shader's text calls, by name. Writers add to it. */
-export type Helpers = Map<string, string>;
+export interface WriterOptions {
+  readonly bound: (id: ValueId) => Bound;
+  readonly helpers: Helpers;
+  /** Gives names that no other statement of the shader has. */
+  readonly fresh: (prefix: string) => string;
+  /** The variable of which four neighbours are computed at once: it is the first of them, a multiple of four. */
+  readonly lane?: string | undefined;
+  /** What variables of the expressions are in terms of those that the shader has. */
+  readonly places?: ReadonlyMap<string, Index>;
+}
 
-/** Of `lane`, where it is given, four neighbours are computed at once: the variable holds the first, a multiple of four. */
-export function createWriter(bound: (id: ValueId) => Bound, used: Helpers, lane?: string): Writer {
+export function createNames(): (prefix: string) => string {
   let count = 0;
-  const fresh = (prefix: string): string => `${prefix}${count++}`;
-  const inner = (scope: Scope, variables: readonly string[] = []): Scope => createScope(variables, { parent: scope, locals: scope.locals });
+  return (prefix) => `${prefix}${count++}`;
+}
+
+export function createWriter({ bound, helpers, fresh, lane, places = new Map() }: WriterOptions): Writer {
   const lookUp = (text: string, scope: Scope): string | undefined => scope.integers.get(text) ?? (scope.parent && lookUp(text, scope.parent));
+  const placed = (of: Index): Index => (places.size === 0 ? of : replace(of, places));
+  const decided = (test: Test): Test => mapTest(test, placed, (inner) => inner);
+
+  // Indices; those of expressions are placed first.
 
   /** The outermost scope in which all variables of the index exist. */
   const home = (index: Index, scope: Scope): Scope =>
     scope.parent && ![...scope.variables].some((name) => mentions(index, { name, extent: 1 })) ? home(index, scope.parent) : scope;
 
-  const atom = (of: Atom, scope: Scope): string => {
-    if (of.kind === 'var') return of.variable.name;
-    const text = showIndex({ terms: [{ factor: 1, atom: of }], offset: 0 });
-    const known = lookUp(text, scope);
+  /** The name of what the text computes, in the scope or one around it. */
+  const named = (of: Index, place: Scope, prefix: string, text: () => string): string => {
+    const key = showIndex(of);
+    const known = lookUp(key, place);
     if (known !== undefined) return known;
-    const place = home(of.of, scope);
-    const name = fresh('p');
-    place.lines.push(`let ${name} = ${division(of.kind, index(of.of, place), of.by, bounds(of.of)[0])};`);
-    place.integers.set(text, name);
+    const value = text();
+    const name = fresh(prefix);
+    place.lines.push(`let ${name} = ${value};`);
+    place.integers.set(key, name);
     return name;
   };
 
-  const index = (of: Index, scope: Scope): string => {
-    const terms = of.terms.map(({ factor, atom: part }) => ({ positive: factor > 0, text: Math.abs(factor) === 1 ? atom(part, scope) : `${atom(part, scope)} * ${Math.abs(factor)}` }));
-    if (of.offset !== 0 || terms.length === 0) terms.push({ positive: of.offset >= 0, text: String(Math.abs(of.offset)) });
-    return terms.map(({ positive, text }, i) => (i === 0 ? (positive ? '' : '-') : positive ? ' + ' : ' - ') + text).join('');
+  const atom = (of: Atom, scope: Scope): string => {
+    if (of.kind === 'var') return of.variable.name;
+    const place = home(of.of, scope);
+    return named({ terms: [{ factor: 1, atom: of }], offset: 0 }, place, 'p', () => division(of.kind, index(of.of, place), of.by, bounds(of.of)[0]));
   };
 
+  const index = (of: Index, scope: Scope): string => {
+    const groups = new Map<Scope, Term[]>();
+    const places = [...anchorsOf(scope).filter((place) => place.lines !== scope.lines), scope];
+    for (const term of of.terms) {
+      const origin = home({ terms: [term], offset: 0 }, scope);
+      const anchor = places.find((place) => encloses(origin, place)) ?? scope;
+      groups.set(anchor, [...(groups.get(anchor) ?? []), term]);
+    }
+    const inner = places.findLast((place) => groups.has(place)) ?? scope;
+    const texts = places.flatMap((place) => {
+      const sum: Index = { terms: groups.get(place) ?? [], offset: place === inner ? of.offset : 0 };
+      const [first, ...more] = sum.terms;
+      if (!first) return place === inner ? parts(sum, scope) : [];
+      const isSum = more.length > 0 || first.factor !== 1 || sum.offset !== 0;
+      return place === scope || !isSum ? parts(sum, scope) : [{ positive: true, text: named(sum, place, 'at', () => joined(parts(sum, place))) }];
+    });
+    return joined(texts);
+  };
+
+  const parts = (of: Index, scope: Scope): Part[] => {
+    const texts = of.terms.map(({ factor, atom: part }) => ({ positive: factor > 0, text: Math.abs(factor) === 1 ? atom(part, scope) : `${atom(part, scope)} * ${Math.abs(factor)}` }));
+    return of.offset !== 0 || texts.length === 0 ? [...texts, { positive: of.offset >= 0, text: String(Math.abs(of.offset)) }] : texts;
+  };
+
+  /** Of tests that are decided. */
   const test = (of: Test, scope: Scope): Value => {
     switch (of.kind) {
       case 'constant':
@@ -99,22 +149,39 @@ export function createWriter(bound: (id: ValueId) => Bound, used: Helpers, lane?
         return narrow(`(${index(of.index, scope)} == 0)`);
       case 'all':
       case 'any': {
-        const parts = of.tests.map((part) => test(part, scope));
+        const parts = of.kind === 'all' ? inRanges(conjuncts(of), scope) : of.tests.map((part) => test(part, scope));
         const wide = parts.some((part) => part.wide);
-        const joint = wide ? (of.kind === 'all' ? ' & ' : ' | ') : of.kind === 'all' ? ' && ' : ' || ';
-        return { text: `(${parts.map((part) => (wide && !part.wide ? `vec4<bool>(${part.text})` : part.text)).join(joint)})`, wide };
+        const texts = parts.map((part) => (wide && !part.wide ? `vec4<bool>(${part.text})` : part.text));
+        // Without short circuits, which are branches.
+        return { text: texts.length === 1 ? (texts[0] ?? '') : `(${texts.join(of.kind === 'all' ? ' & ' : ' | ')})`, wide };
       }
     }
   };
 
-  const loadText = (id: ValueId, at: Index, scope: Scope): Value => {
-    const { name, wide, integer } = bound(id);
-    const place = index(at, scope);
-    const isRun = lane !== undefined && isVector(at, lane);
-    if (isRun !== wide && isRun) throw new Error(`%${id} is loaded in fours, but not declared so`);
-    const text = isRun ? `${name}[(${place}) >> 2u]` : wide ? `${name}[(${place}) >> 2u][(${place}) & 3]` : `${name}[${place}]`;
-    return { text: integer ? `${isRun ? 'vec4f' : 'f32'}(${text})` : text, wide: isRun };
+  /** Two tests 0 <= i and i <= n as one: a negative number is large without its sign. */
+  const inRanges = (tests: readonly Test[], scope: Scope): Value[] => {
+    const [first, ...others] = tests;
+    if (!first) return [];
+    const opposite = first.kind === 'atLeastZero' ? others.find((other) => other.kind === 'atLeastZero' && plus(first.index, other.index).terms.length === 0) : undefined;
+    if (first.kind !== 'atLeastZero' || opposite?.kind !== 'atLeastZero') return [test(first, scope), ...inRanges(others, scope)];
+    const length = plus(first.index, opposite.index).offset + 1;
+    // Of the two, the one that counts upwards.
+    const [upwards] = [first.index, opposite.index].sort((a, b) => (b.terms[0]?.factor ?? 0) - (a.terms[0]?.factor ?? 0));
+    return [narrow(`(u32(${index(upwards ?? first.index, scope)}) < ${length}u)`), ...inRanges(others.filter((other) => other !== opposite), scope)];
   };
+
+  // Values.
+
+  const element = (id: ValueId, at: Index, lanes: Lanes, scope: Scope): string => {
+    const { name, lanes: declared } = bound(id);
+    const place = placed(at);
+    if (lanes > declared) throw new Error(`%${id} is read or written in fours, but not declared so`);
+    if (declared === 1) return `${name}[${index(place, scope)}]`;
+    const vector = `${name}[${index(quotient(place, LANES), scope)}]`;
+    return lanes === declared ? vector : `${vector}[${index(remainder(place, LANES), scope)}]`;
+  };
+
+  const isRun = (at: Index): boolean => lane !== undefined && isVector(at, lane);
 
   /** Adds the statements that compute the expression to the scope; the text that stands for its value. */
   const value = (expr: Expr, scope: Scope): Value => {
@@ -126,11 +193,14 @@ export function createWriter(bound: (id: ValueId) => Bound, used: Helpers, lane?
         if (!known) throw new Error(`no local ${expr.name}`);
         return known;
       }
-      case 'load':
-        return loadText(expr.buffer, expr.index, scope);
+      case 'load': {
+        const wide = isRun(expr.index);
+        const lanes = wide ? LANES : 1;
+        return { text: bound(expr.buffer).format.load(element(expr.buffer, expr.index, lanes, scope), lanes), wide };
+      }
       case 'index': {
         const stride = lane === undefined ? 0 : (runOf(expr.index, lane)?.stride ?? 0);
-        const first = `f32(${index(expr.index, scope)})`;
+        const first = `f32(${index(placed(expr.index), scope)})`;
         return stride === 0 ? narrow(first) : { text: `(${first} + vec4f(${[0, 1, 2, 3].map((i) => numberText(i * stride)).join(', ')}))`, wide: true };
       }
       case 'unary':
@@ -148,23 +218,19 @@ export function createWriter(bound: (id: ValueId) => Bound, used: Helpers, lane?
 
   const call = (op: UnaryOp, x: Value): Value => {
     if (op === 'neg') return { text: `(-${x.text})`, wide: x.wide };
-    const helper = HELPERS[op];
-    if (!helper) return { text: `${op}(${x.text})`, wide: x.wide };
-    const type = x.wide ? 'vec4f' : 'f32';
-    for (const name of helper.needs) used.set(`${name}_${type}`, HELPERS[name]?.text(type) ?? '');
-    used.set(`${op}_${type}`, helper.text(type));
-    return { text: `${op}_${type}(${x.text})`, wide: x.wide };
+    return { text: `${functionFor(op, FLOATS[x.wide ? LANES : 1], helpers)}(${x.text})`, wide: x.wide };
   };
 
-  const choose = (expr: Extract<Expr, { kind: 'select' }>, scope: Scope): Value => {
-    const { test: of, then, otherwise } = expr;
+  const choose = (expr: Selection, scope: Scope): Value => {
+    const of = decided(expr.test);
+    if (of.kind === 'constant') return value(of.value ? expr.then : expr.otherwise, scope);
+    const { then, otherwise } = expr;
+    const condition = test(of, scope);
     if (!guardsLoads(expr)) {
-      const condition = test(of, scope);
       const { texts, wide } = alike(value(then, scope), value(otherwise, scope), condition.wide);
       return { text: `select(${texts[1]}, ${texts[0]}, ${condition.text})`, wide };
     }
-    const condition = test(of, scope);
-    const [yes, no] = [inner(scope), inner(scope)];
+    const [yes, no] = [innerScope(scope), innerScope(scope)];
     const { texts, wide } = alike(value(then, yes), value(otherwise, no));
     const name = fresh('v');
     const assigned = (into: Scope, text: string): string[] => indent([...into.lines, `${name} = ${text};`]);
@@ -173,12 +239,32 @@ export function createWriter(bound: (id: ValueId) => Bound, used: Helpers, lane?
     return { text: name, wide };
   };
 
+  const assign = (variable: string, wide: boolean, expr: Expr, scope: Scope): void => {
+    if (isZeroNumber(expr)) return;
+    if (expr.kind !== 'select') {
+      const known = value(expr, scope);
+      scope.lines.push(`${variable} = ${wide && !known.wide ? `vec4f(${known.text})` : known.text};`);
+      return;
+    }
+    const { then, otherwise } = expr;
+    // Two guards inside each other are one.
+    if (then.kind === 'select' && isZeroNumber(otherwise) && isZeroNumber(then.otherwise)) return assign(variable, wide, select(all(expr.test, then.test), then.then, otherwise), scope);
+    const of = decided(expr.test);
+    if (of.kind === 'constant') return assign(variable, wide, of.value ? expr.then : expr.otherwise, scope);
+    const { text } = test(of, scope);
+    const [yes, no] = [innerScope(scope), innerScope(scope)];
+    assign(variable, wide, expr.then, yes);
+    assign(variable, wide, expr.otherwise, no);
+    if (no.lines.length > 0) scope.lines.push(`if ${text} {`, ...indent(yes.lines), '} else {', ...indent(no.lines), '}');
+    else guardLines(scope.lines, text, yes.lines);
+  };
+
   const serial = (expr: Reduction, scope: Scope): Value => loop(expr, (k) => `for (var ${k} = 0; ${k} < ${expr.variable.extent}; ${k}++)`, scope);
 
   const loop = (expr: Reduction, head: (counter: string) => string, scope: Scope): Value => {
     const total = fresh('s');
     const counter: Var = { name: fresh('k'), extent: expr.variable.extent };
-    const turn = inner(scope, [counter.name]);
+    const turn = innerScope(scope, [counter.name], true);
     const wide = accumulate(expr.op, total, substitute(expr.body, new Map([[expr.variable.name, use(counter)]])), turn);
     const first = expr.op === 'sum' ? '0.0' : LOWEST;
     scope.lines.push(`var ${total} = ${wide ? `vec4f(${first})` : first};`, `${head(counter.name)} {`, ...indent(turn.lines), '}');
@@ -188,10 +274,12 @@ export function createWriter(bound: (id: ValueId) => Bound, used: Helpers, lane?
   /** total = total + body, or the larger of them; a guard becomes a branch around the statement. Whether the total is a vector. */
   const accumulate = (op: 'sum' | 'max', total: string, body: Expr, scope: Scope): boolean => {
     if (op === 'sum' && body.kind === 'select' && !comparesValues(body.test) && body.otherwise.kind === 'number' && body.otherwise.value === 0) {
-      const condition = test(body.test, scope);
-      const branch = inner(scope);
+      const of = decided(body.test);
+      if (of.kind === 'constant') return of.value && accumulate(op, total, body.then, scope);
+      const { text } = test(of, scope);
+      const branch = innerScope(scope);
       const wide = accumulate(op, total, body.then, branch);
-      scope.lines.push(`if ${condition.text} {`, ...indent(branch.lines), '}');
+      guardLines(scope.lines, text, branch.lines);
       return wide;
     }
     const term = value(body, scope);
@@ -201,32 +289,66 @@ export function createWriter(bound: (id: ValueId) => Bound, used: Helpers, lane?
 
   const bind = (name: string, of: Expr, scope: Scope): Scope => {
     const known = value(of, scope);
-    const text = fresh('v');
-    scope.lines.push(`let ${text} = ${known.text};`);
+    const isName = /^[a-z]\w*$/.test(known.text);
+    const text = isName ? known.text : fresh('v');
+    if (!isName) scope.lines.push(`let ${text} = ${known.text};`);
     return { ...scope, locals: new Map([...scope.locals, [name, { text, wide: known.wide }]]) };
   };
 
   const store = ({ output, index: at, value: of, guard }: Placed, scope: Scope): void => {
-    if (guard) {
-      const { text } = test(guard, scope);
-      const guarded = inner(scope);
+    const where = guard && decided(guard);
+    if (where && where.kind !== 'constant') {
+      const { text } = test(where, scope);
+      const guarded = innerScope(scope);
       store({ output, index: at, value: of }, guarded);
-      scope.lines.push(`if ${text} {`, ...indent(guarded.lines), '}');
+      guardLines(scope.lines, text, guarded.lines);
       return;
     }
-    const { name, wide } = bound(output.id);
+    if (where?.value === false) return;
+    const { lanes, format } = bound(output.id);
     const stored = value(of, scope);
-    const place = index(at, scope);
-    if (wide) scope.lines.push(`${name}[(${place}) >> 2u] = ${stored.wide ? stored.text : `vec4f(${stored.text})`};`);
-    else scope.lines.push(`${name}[${place}] = ${stored.text};`);
+    const text = lanes === LANES && !stored.wide ? `vec4f(${stored.text})` : stored.text;
+    scope.lines.push(`${element(output.id, at, lanes, scope)} = ${format.store(text, lanes)};`);
   };
 
-  return { value, test, index, loop, bind, store, fresh };
+  return { value, index: (of, scope) => index(placed(of), scope), loop, bind, assign, store, fresh };
 }
 
-export const helpersText = (helpers: Helpers): string => [...helpers.values()].map((text) => `${text}\n`).join('');
+/** Part of a sum. */
+interface Part {
+  readonly positive: boolean;
+  readonly text: string;
+}
+
+const joined = (parts: readonly Part[]): string => parts.map(({ positive, text }, i) => (i === 0 ? (positive ? '' : '-') : positive ? ' + ' : ' - ') + text).join('');
+
+/** Where sums get names, so that they are computed once: before each loop that the scope is in, and in its body; the outermost first. */
+function anchorsOf(scope: Scope): Scope[] {
+  const { parent, repeats } = scope;
+  const outer = parent ? anchorsOf(parent) : [];
+  if (!repeats) return outer;
+  const isNew = parent && outer.at(-1)?.lines !== parent.lines;
+  return [...outer, ...(isNew ? [parent] : []), scope];
+}
+
+/** Whether a scope is another, or around it. */
+const encloses = (outer: Scope, inner: Scope): boolean => outer.lines === inner.lines || (inner.parent !== undefined && encloses(outer, inner.parent));
+
+const isZeroNumber = (expr: Expr): boolean => expr.kind === 'number' && expr.value === 0;
+
+/** The tests of which all must hold. */
+const conjuncts = (test: Test): readonly Test[] => (test.kind === 'all' ? test.tests.flatMap(conjuncts) : [test]);
 
 export const indent = (lines: readonly string[]): string[] => lines.map((line) => `  ${line}`);
+
+/** Adds statements under a condition; what is guarded by the same condition right before goes with them. */
+function guardLines(lines: string[], condition: string, guarded: readonly string[]): void {
+  const head = `if ${condition} {`;
+  const start = lines.lastIndexOf(head);
+  const follows = start >= 0 && lines.at(-1) === '}' && lines.slice(start + 1, -1).every((line) => line.startsWith(' '));
+  if (follows) lines.splice(-1, 0, ...indent(guarded));
+  else lines.push(head, ...indent(guarded), '}');
+}
 
 const narrow = (text: string): Value => ({ text, wide: false });
 
@@ -248,12 +370,15 @@ function combine(op: BinaryOp, a: Value, b: Value): Value {
 
 /** Floor division or its remainder by a constant; `least` is the smallest that the dividend can be. */
 function division(kind: 'div' | 'mod', of: string, by: number, least: number): string {
-  if (Number.isInteger(Math.log2(by))) return kind === 'div' ? `(${of}) >> ${Math.log2(by)}u` : `(${of}) & ${by - 1}`;
+  if (Number.isInteger(Math.log2(by))) return kind === 'div' ? `${enclosed(of)} >> ${Math.log2(by)}u` : `${enclosed(of)} & ${by - 1}`;
   const turns = least >= 0 ? 0 : Math.ceil(-least / by);
   const moved = turns === 0 ? of : `${of} + ${turns * by}`;
   if (kind === 'mod') return `i32(u32(${moved}) % ${by}u)`;
   return turns === 0 ? `i32(u32(${moved}) / ${by}u)` : `i32(u32(${moved}) / ${by}u) - ${turns}`;
 }
+
+/** In parentheses, unless it is a name. */
+export const enclosed = (text: string): string => (/^\w+$/.test(text) ? text : `(${text})`);
 
 const LARGEST = 3.4028234663852886e38;
 /** The most negative f32. */
@@ -262,42 +387,4 @@ const LOWEST = '-3.4028234663852886e+38f';
 export const numberText = (value: number): string => {
   const finite = Math.min(LARGEST, Math.max(-LARGEST, value));
   return finite < 0 ? `(${finite}f)` : `${finite}${Number.isInteger(finite) && Math.abs(finite) < 1e6 ? '.0f' : 'f'}`;
-};
-
-interface Helper {
-  readonly needs: readonly UnaryOp[];
-  readonly text: (type: string) => string;
-}
-
-/** What WGSL lacks, and what its builtins give too few digits of near 0 or overflow in. */
-const HELPERS: Partial<Record<UnaryOp, Helper>> = {
-  // exp(x) - 1 loses its digits near 0: its series there.
-  expm1: {
-    needs: [],
-    text: (type) => `fn expm1_${type}(x: ${type}) -> ${type} {
-  let series = x * (1.0 + x * (0.5 + x * (1.0 / 6.0 + x * (1.0 / 24.0 + x * (1.0 / 120.0 + x * (1.0 / 720.0 + x / 5040.0))))));
-  return select(exp(x) - 1.0, series, abs(x) < ${type}(0.4));
-}
-`,
-  },
-  // log(1 + x) = 2 artanh(x / (2 + x)): its series for -0.5 < x <= 1.
-  log1p: {
-    needs: [],
-    text: (type) => `fn log1p_${type}(x: ${type}) -> ${type} {
-  let s = x / (2.0 + x);
-  let t = s * s;
-  let series = 2.0 * s * (1.0 + t * (1.0 / 3.0 + t * (1.0 / 5.0 + t * (1.0 / 7.0 + t * (1.0 / 9.0 + t * (1.0 / 11.0 + t / 13.0))))));
-  return select(log(1.0 + x), series, abs(x - 0.25) <= ${type}(0.75));
-}
-`,
-  },
-  // Beyond 9.1 it is 1 in f32.
-  tanh: {
-    needs: ['expm1'],
-    text: (type) => `fn tanh_${type}(x: ${type}) -> ${type} {
-  let e = expm1_${type}(2.0 * clamp(x, ${type}(-9.1), ${type}(9.1)));
-  return e / (e + 2.0);
-}
-`,
-  },
 };

@@ -4,87 +4,112 @@
 @group(0) @binding(2) var<storage, read> b2: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> b3: array<vec4f>;
 
-var<workgroup> tile_a: array<vec4f, 8>;
-var<workgroup> tile_b: array<vec4f, 8>;
+var<workgroup> tile_a: array<vec4f, 32>;
+var<workgroup> tile_b: array<vec4f, 16>;
 
-fn left(g: i32, m: i32, k: i32) -> vec4f {
-  let p1 = i32(u32(m) / 5u);
-  let p0 = i32(u32(p1) % 5u);
-  let p2 = i32(u32(k) / 12u);
-  let p4 = (k) >> 2u;
-  let p3 = i32(u32(p4) % 3u);
-  let p5 = i32(u32(m) % 5u);
-  let p6 = (k) & 3;
-  var v7 = vec4f(0.0f);
-  if (((p0 + p2 - 1 >= 0) && (-p0 - p2 + 5 >= 0)) && ((p3 + p5 - 1 >= 0) && (-p3 - p5 + 5 >= 0))) {
-    v7 = b0[(p2 * 20 + p3 * 4 + m * 4 + p6 - 24) >> 2u];
-  }
-  return v7;
-}
-
-fn right(g: i32, n: i32, k: i32) -> vec4f {
-  return b1[(k * 8 + n) >> 2u];
-}
-
-fn finish(g: i32, part: i32, m: i32, n: i32, sum: vec4f) {
-  if m >= 50 || n >= 8 { return; }
-  b3[(m * 8 + n) >> 2u] = max((sum + b2[(n) >> 2u]), vec4f(0.0f));
+fn finish(m: i32, q: i32, sum: vec4f) {
+  if m >= 50 { return; }
+  b3[m * 2 + q] = max((sum + b2[q]), vec4f(0.0f));
 }
 
 @compute @workgroup_size(4)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
+  let t = i32(thread);
   let block = i32(group.x);
-  if block >= 7 { return; }
-  let n0 = (block % 1) * 8;
-  let m0 = (block / 1 % 7) * 8;
-  let g = block / 7 % 1;
-  let part = block / 7;
-  let first = part * 36;
-  let last = min(first + 36, 36);
-  let row = thread / 2u;
-  let column = thread % 2u;
+  let down = block;
+  let m0 = min(down * 8 + t, 49);
+  let p2 = i32(u32(m0) / 5u);
+  let p3 = i32(u32(p2) % 5u);
+  let p6 = i32(u32(m0) % 5u);
+  let at10 = t * 2;
+  let m13 = min(down * 8 + t + 4, 49);
+  let p15 = i32(u32(m13) / 5u);
+  let p16 = i32(u32(p15) % 5u);
+  let p17 = i32(u32(m13) % 5u);
+  let p19 = t & 1;
+  let p21 = t >> 1u;
+  let at22 = p21 * 2 + p19;
+  let at28 = p21 * 8;
   var s0_0 = vec4f();
   var s1_0 = vec4f();
   var s2_0 = vec4f();
   var s3_0 = vec4f();
-  for (var k0 = first; k0 < last; k0 += 4) {
-    for (var u = thread; u < 2u; u += 4u) {
-      let d = (u % 1u) * 4u;
-      let q = u / 1u;
-      var v = mat4x4f();
-      if k0 + i32(d) < last {
-        for (var i = 0; i < 4; i++) { v[i] = left(g, min(m0 + i32(q) * 4 + i, 49), k0 + i32(d)); }
-        v = transpose(v);
+  for (var slice = 0; slice <= 9; slice++) {
+    let p4 = i32(u32(slice) / 3u);
+    let at5 = p4 - 1;
+    let p7 = i32(u32(slice) % 3u);
+    let at8 = p7 - 1;
+    let at9 = p4 * 5 + p7 - 6;
+    let p11 = slice & 1;
+    let at12 = p11 * 16;
+    let at18 = p11 * 16 + 8;
+    let at23 = slice * 8;
+    let at24 = p11 * 8;
+    let at26 = slice * 8 + 4;
+    let at27 = p11 * 8 + 4;
+    let p29 = (slice + 1) & 1;
+    let at30 = p29 * 16;
+    let at31 = p29 * 16 + 2;
+    let at32 = p29 * 16 + 4;
+    let at33 = p29 * 16 + 6;
+    let at34 = p29 * 8;
+    let at35 = p29 * 8 + 2;
+    let at36 = p29 * 8 + 4;
+    let at37 = p29 * 8 + 6;
+    var left1 = vec4f();
+    var left14 = vec4f();
+    var right20 = vec4f();
+    var right25 = vec4f();
+    if slice < 9 {
+      if ((u32(p3 + at5) < 5u) & (u32(p6 + at8) < 5u)) {
+        left1 = b0[m0 + at9];
       }
-      tile_a[(d + 0u) * 2u + q] = v[0];
-      tile_a[(d + 1u) * 2u + q] = v[1];
-      tile_a[(d + 2u) * 2u + q] = v[2];
-      tile_a[(d + 3u) * 2u + q] = v[3];
+      if ((u32(p16 + at5) < 5u) & (u32(p17 + at8) < 5u)) {
+        left14 = b0[m13 + at9];
+      }
+      right20 = b1[at22 + at23];
+      right25 = b1[at22 + at26];
     }
-    for (var u = thread; u < 8u; u += 4u) {
-      let q = u % 2u;
-      let d = u / 2u;
-      let at = min(n0 + i32(q) * 4, 4);
-      var v = vec4f();
-      if k0 + i32(d) < last { v = right(g, at, k0 + i32(d)); }
-      tile_b[(d) * 2u + q] = v;
+    if slice > 0 {
+      for (var kk = 0; kk < 1; kk++) {
+        let l0 = tile_a[at28 + at30];
+        let l1 = tile_a[at28 + at31];
+        let l2 = tile_a[at28 + at32];
+        let l3 = tile_a[at28 + at33];
+        let r0_0 = tile_b[p19 + at34];
+        let r1_0 = tile_b[p19 + at35];
+        let r2_0 = tile_b[p19 + at36];
+        let r3_0 = tile_b[p19 + at37];
+        s0_0 += l0.x * r0_0;
+        s1_0 += l1.x * r0_0;
+        s2_0 += l2.x * r0_0;
+        s3_0 += l3.x * r0_0;
+        s0_0 += l0.y * r1_0;
+        s1_0 += l1.y * r1_0;
+        s2_0 += l2.y * r1_0;
+        s3_0 += l3.y * r1_0;
+        s0_0 += l0.z * r2_0;
+        s1_0 += l1.z * r2_0;
+        s2_0 += l2.z * r2_0;
+        s3_0 += l3.z * r2_0;
+        s0_0 += l0.w * r3_0;
+        s1_0 += l1.w * r3_0;
+        s2_0 += l2.w * r3_0;
+        s3_0 += l3.w * r3_0;
+      }
     }
-    workgroupBarrier();
-    for (var kk = 0u; kk < 4u; kk++) {
-      let a0 = tile_a[kk * 2u + 0u + row];
-      let c0 = tile_b[kk * 2u + 0u + column];
-      s0_0 += a0.x * c0;
-      s1_0 += a0.y * c0;
-      s2_0 += a0.z * c0;
-      s3_0 += a0.w * c0;
+    if slice < 9 {
+      tile_a[at10 + at12] = left1;
+      tile_a[at10 + at18] = left14;
+      tile_b[t + at24] = right20;
+      tile_b[t + at27] = right25;
     }
     workgroupBarrier();
   }
-  var sums = array<vec4f, 4>(s0_0, s1_0, s2_0, s3_0);
-  for (var i = 0; i < 4; i++) {
-    let r = i / 1;
-    let at_m = m0 + (r / 4 * 2 + i32(row)) * 4 + r % 4;
-    let at_n = n0 + (i % 1 * 2 + i32(column)) * 4;
-    finish(g, part, at_m, at_n, sums[i]);
-  }
+  let row = down * 8 + p21 * 4;
+  let run = p19;
+  finish(row, run, s0_0);
+  finish(row + 1, run, s1_0);
+  finish(row + 2, run, s2_0);
+  finish(row + 3, run, s3_0);
 }

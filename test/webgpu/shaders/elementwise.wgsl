@@ -11,8 +11,8 @@ fn expm1_vec4f(x: vec4f) -> vec4f {
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
   let block = i32(group.x);
-  let e = (block * 64 + i32(thread)) * 4;
-  if e >= 21 { return; }
-  let v0 = b0[(e) >> 2u];
-  b2[(e) >> 2u] = (select(expm1_vec4f(v0), v0, (vec4f(0.0f) < v0)) * b1[0]);
+  let q = block * 64 + i32(thread);
+  if q >= 6 { return; }
+  let v0 = b0[q];
+  b2[q] = (select(expm1_vec4f(v0), v0, (vec4f(0.0f) < v0)) * b1[0]);
 }

@@ -9,20 +9,20 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   let block = i32(group.x);
   let y = i32(thread);
   let e = min(block, 5);
+  let at2 = e * 200;
   var s0 = 0.0;
   for (var k1 = y; k1 < 200; k1 += 128) {
-    s0 += b0[e * 200 + k1];
+    s0 += b0[at2 + k1];
   }
   partial[thread] = s0;
   workgroupBarrier();
-  for (var h3 = 64; h3 > 0; h3 = h3 / 2) {
-    if y < h3 { partial[thread] = partial[thread] + partial[thread + u32(h3) * 1u]; }
+  for (var h4 = 64; h4 > 0; h4 = h4 / 2) {
+    if y < h4 { partial[thread] = partial[thread] + partial[thread + u32(h4) * 1u]; }
     workgroupBarrier();
   }
-  let t2 = partial[0];
+  let t3 = partial[0];
   workgroupBarrier();
-  let v4 = (t2 / 200.0f);
-  let v5 = v4;
+  let v5 = (t3 / 200.0f);
   if y == 0 && block < 6 {
     b1[e] = v5;
   }
