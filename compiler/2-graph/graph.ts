@@ -15,7 +15,7 @@ export interface Tags {
   readonly step?: number;
   /** The stage of a twin block, from 0. */
   readonly stage?: number;
-  /** The use of another net as a function, by the prefix of its weights' names: `Block.1`. */
+  /** The use of another net as a function, by the prefix of its weights' names: `Block.1`; `f:2` for the second use of a layer. */
   readonly net?: string;
   /** Absent means forward. */
   readonly phase?: 'backward' | 'update';

@@ -105,7 +105,7 @@ const DECIDES: { readonly [K in OpKind]: ImageLayout | 'operands' | 'any' | 'inp
 export const isPointwise = (node: Node, typeOf: (id: ValueId) => Node['type'] | undefined): boolean =>
   node.kind === 'matmul' && !node.attrs.transpose_a && typeOf(node.inputs[1] ?? '')?.shape.length === 2;
 
-/** The layout of every value that has four axes; those whose elements are all alike have none. `input` is that of the inputs. */
+/** The layout of every value that has four axes; those whose elements are all alike have none. `input` is that of the inputs, and of what is computed from constants alone. */
 export function imageLayouts(nodes: readonly Node[], input: ImageLayout): Map<ValueId, ImageLayout> {
   const layouts = new Map<ValueId, ImageLayout>();
   const types = new Map(nodes.map((node) => [node.id, node.type]));
@@ -115,7 +115,10 @@ export function imageLayouts(nodes: readonly Node[], input: ImageLayout): Map<Va
     if (decides === 'any') continue;
     if (decides === 'input') layouts.set(node.id, input);
     else if (decides !== 'operands') layouts.set(node.id, decides);
-    else layouts.set(node.id, node.inputs.some((id) => layouts.get(id) === 'nchw') ? 'nchw' : 'nhwc');
+    else {
+      const known = node.inputs.flatMap((id) => layouts.get(id) ?? []);
+      layouts.set(node.id, known.includes('nchw') || (known.length === 0 && input === 'nchw') ? 'nchw' : 'nhwc');
+    }
   }
   return layouts;
 }

@@ -45,6 +45,8 @@ export interface Workshop {
   readonly backwards: { readonly c: Context; readonly block: Backward }[];
   /** Other nets that are used as functions. */
   readonly used: Set<Net>;
+  /** How often a net has been used under a prefix of weights' names: a layer's uses share one. */
+  readonly uses: Map<string, number>;
   /** Names proposed for misspelt ones: in a file full of mistakes only the first are worth the search. */
   suggested: number;
   work: number;
@@ -64,6 +66,7 @@ export const createWorkshop = (): Workshop => ({
   logits: [],
   backwards: [],
   used: new Set(),
+  uses: new Map(),
   suggested: 0,
   work: 0,
   nodes: 0,

@@ -137,7 +137,9 @@ function useNet(c: Context, expr: Call, piped: Piped | undefined, net: Net, libr
   }
   const args = new Map(Object.entries(bound.args).map(([name, id]) => [name, tensor(id)]));
   const namer = c.namer.use(net.name.name);
-  const inner: Context = { ...tagged(c, { net: namer.prefix }), scope: createScope(), library, namer, nets: [...c.nets, key], inCell: false, observe: undefined };
+  const use = (c.workshop.uses.get(namer.prefix) ?? 0) + 1;
+  c.workshop.uses.set(namer.prefix, use);
+  const inner: Context = { ...tagged(c, { net: use === 1 ? namer.prefix : `${namer.prefix}:${use}` }), scope: createScope(), library, namer, nets: [...c.nets, key], inCell: false, observe: undefined };
   const [output] = buildItems(inner, net, args).outputs;
   return output?.value ?? fail(c, 'ZZ2015', expr.callee.loc, `'${net.name.name}' gives no output`, { related: [{ message: 'the net', loc: net.name.loc }] });
 }

@@ -70,11 +70,24 @@ class Draw:
         return Draw(self.key, self.place + 1)
 
 
+def places(step: tuple) -> int:
+    """How many places of its chain an augmentation takes: what stands inside `sometimes` has its own."""
+    return 1 + places(step[2]) if step[0] is sometimes else 1
+
+
 def augment(x: Tensor, steps: list[tuple], key: Tensor) -> Tensor:
     """The images after a chain of augmentations."""
-    draw = Draw(key)
+    place = 0
     for step in steps:
         op, *arguments = step
-        x = op(x, draw, *arguments)
-        draw = draw.next().next() if op is sometimes else draw.next()
+        x = op(x, Draw(key, place), *arguments)
+        place += places(step)
     return x
+
+
+def readings(pixels: Tensor, step: int, images: Tensor, seed: int) -> list[Tensor]:
+    """What the net's inputs read in training; `images` are the images' places in the batch of all ranks."""
+    return [
+        torch.cat([augment(pixels, chain, hashed(hashed(seed, AUGMENT), step, images, text_key(name), part)) for part, chain in enumerate(chains)])
+        for name, chains in VIEWS.items()
+    ]

@@ -40,13 +40,14 @@ def read_folder(folder: Path) -> tuple[list[str], Split, Split]:
 def synthetic(seed: int) -> tuple[list[str], Split, Split]:
     """Noise around one random image for each class: enough to see that training works."""
     generator = torch.Generator().manual_seed(seed)
-    means = torch.randint(64, 192, (CLASSES, *INPUT), generator=generator)
+    classes = CLASSES or 10
+    means = torch.randint(64, 192, (classes, *INPUT), generator=generator)
 
     def split(count: int) -> Split:
-        labels = torch.arange(count) % CLASSES
+        labels = torch.arange(count) % classes
         return Split((means[labels] + torch.randint(-64, 64, (count, *INPUT), generator=generator)).to(torch.uint8), labels)
 
-    return [f"class {i}" for i in range(CLASSES)], split(5000), split(1000)
+    return [f"class {i}" for i in range(classes)], split(5000), split(1000)
 
 
 def open_data(name: str, seed: int) -> tuple[list[str], Split, Split]:
@@ -84,11 +85,7 @@ class Batches:
         order = hashed(self.seed, SHUFFLE, step // self.steps)
         indices = shuffled(step % self.steps * self.batch + places, len(self.train_split.labels), order)
         pixels = self.train_split.images[indices].float() / 255
-        key = hashed(self.seed, AUGMENT)
-        inputs = [
-            torch.cat([augment(pixels, steps, hashed(key, step, places, text_key(name), part)) for part, steps in enumerate(parts)])
-            for name, parts in VIEWS.items()
-        ]
+        inputs = readings(pixels, step, places, self.seed)
         return self.normalise(inputs, shared=True), self.train_split.labels[indices]
 
     def test(self) -> Iterator[tuple[list[Tensor], Tensor, int]]:

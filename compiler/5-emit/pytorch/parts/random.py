@@ -21,8 +21,8 @@ def text_key(text: str) -> int:
 
 
 def unit(bits: Tensor) -> Tensor:
-    """24 random bits as float64 in [0, 1)."""
-    return (bits >> 8).double() / 2**24
+    """24 random bits as a number in [0, 1), exact in float32."""
+    return (bits >> 8).float() / 2**24
 
 
 def below(bits: Tensor, count: int) -> Tensor:
@@ -31,7 +31,7 @@ def below(bits: Tensor, count: int) -> Tensor:
 
 
 def uniforms(count: int, *key: int) -> Tensor:
-    return unit(hashed(hashed(*key), torch.arange(count)))
+    return unit(hashed(hashed(*key), torch.arange(count))).double()
 
 
 def normals(count: int, *key: int) -> Tensor:

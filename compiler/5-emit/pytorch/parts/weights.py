@@ -20,20 +20,16 @@ def orthogonal(rows: int, columns: int, *key: int) -> Tensor:
     return q if rows >= columns else q.t()
 
 
-def initial(name: str, shape: torch.Size, init: str, std: float, seed: int) -> Tensor:
-    """The first values of a tensor, in ZigZag's layout. `he` is normal (He et al., 2015), `glorot` uniform (Glorot and Bengio, 2010)."""
-    count, key = shape.numel(), (seed, text_key(name))
-    if init in ("he", "normal"):
-        values = std * normals(count, *key)
-    elif init == "truncated_normal":
-        values = std * truncated_normals(count, *key)
-    elif init == "glorot":
-        values = std * math.sqrt(3) * (2 * uniforms(count, *key) - 1)
-    elif init == "orthogonal":
-        values = orthogonal(count // shape[-1], shape[-1], *key)
-    else:
-        values = torch.full((count,), 1.0 if init == "ones" else 0.0)
-    return values.reshape(shape).float()
+# By init: the first values of a tensor of a shape in ZigZag's layout. `he` is normal (He et al., 2015), `glorot` uniform (Glorot and Bengio, 2010).
+INITS = {
+    "he": lambda shape, std, *key: std * normals(shape.numel(), *key),
+    "normal": lambda shape, std, *key: std * normals(shape.numel(), *key),
+    "truncated_normal": lambda shape, std, *key: std * truncated_normals(shape.numel(), *key),
+    "glorot": lambda shape, std, *key: std * math.sqrt(3) * (2 * uniforms(shape.numel(), *key) - 1),
+    "orthogonal": lambda shape, std, *key: orthogonal(shape.numel() // shape[-1], shape[-1], *key),
+    "zeros": lambda shape, std, *key: torch.zeros(shape),
+    "ones": lambda shape, std, *key: torch.ones(shape),
+}
 
 
 def from_zigzag(x: Tensor) -> Tensor:
@@ -49,7 +45,9 @@ def initialise(net: nn.Module, seed: int) -> None:
     """Gives every parameter and running statistic the values with which `zz train` begins for this seed."""
     state = net.state_dict()
     for name, (parameter, init, std) in TENSORS.items():
-        state[parameter].copy_(from_zigzag(initial(name, to_zigzag(state[parameter]).shape, init, std, seed)))
+        shape = to_zigzag(state[parameter]).shape
+        values = INITS[init](shape, std, seed, text_key(name)).reshape(shape)
+        state[parameter].copy_(from_zigzag(values))
 
 
 DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
@@ -67,7 +65,7 @@ def read_safetensors(path: str) -> tuple[dict[str, Tensor], dict[str, str]]:
             continue
         start, end = entry["data_offsets"]
         dtype = DTYPES[entry["dtype"]]
-        values = torch.frombuffer(data, dtype=dtype, offset=start, count=(end - start) // dtype.itemsize) if end > start else torch.empty(0, dtype=dtype)
+        values = torch.frombuffer(data[start:end], dtype=dtype) if end > start else torch.empty(0)
         tensors[name] = values.reshape(entry["shape"]).float()
     return tensors, metadata
 

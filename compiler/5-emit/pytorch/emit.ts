@@ -1,0 +1,154 @@
+// A net as one self-contained PyTorch file: module, data pipeline, declared backward routes, and a main that trains on one device or on many.
+
+import type { Graph, Node } from '../../2-graph/graph.ts';
+import { concreteShape } from '../../2-graph/types.ts';
+import { autodiff } from '../../3-passes/autodiff.ts';
+import { unroll } from '../../3-passes/unroll.ts';
+import { classesOf } from './classes.ts';
+import type { Classes } from './classes.ts';
+import type { Sources } from './comments.ts';
+import { heading, part } from './parts.ts';
+import { number, quoted, tuple } from './python.ts';
+import { augmentationsOf, optimizerLines, scheduleLines, viewLines } from './settings.ts';
+
+export interface PyTorchOptions {
+  /** The version of the compiler. */
+  readonly version: string;
+  /** The net's file and the others that it imports, for comments. */
+  readonly sources: Sources;
+  /** What the emitted file is called, for the examples in it. */
+  readonly file: string;
+}
+
+/** Names that the file gives to other things than the net's parts. */
+const TAKEN = [
+  'Result', 'Route', 'Routes', 'BatchNorm', 'Split', 'Batches', 'Normalise', 'Draw', 'Score', 'Tensor', 'Path', 'NamedTuple', 'Callable', 'Iterator', 'Sequence', 'F', 'nn',
+  'torch', 'dist', 'math', 'json', 'os', 'time', 'argparse', 'NET', 'INPUT', 'CLASSES', 'DATASET', 'BATCH', 'EPOCHS', 'SEED', 'VIEWS', 'TENSORS', 'INITS', 'DTYPES',
+  'SHUFFLE', 'AUGMENT', 'EVALUATE', 'EVALUATION_SEED', 'None', 'True', 'False', 'mix', 'hashed', 'text_key', 'unit', 'below', 'uniforms', 'normals', 'shuffled', 'load', 'save', 'train', 'evaluate', 'main',
+];
+
+/**
+ * The file of a net's graph for training, before all passes. The weights that it begins with are those of `zz train`, drawn in the file; others are loaded.
+ * Throws RangeError, with the place, where the net has something that PyTorch cannot do or that has no image as its input.
+ */
+export function emitPyTorch(graph: Graph, { version, sources, file }: PyTorchOptions): string {
+  const flat = unroll.run(graph);
+  const trained = new Set(autodiff.run(flat).gradients.map(({ weight }) => weight));
+  const frozen = new Set(graph.nodes.flatMap((node) => (node.kind === 'weight' && graph.loss !== undefined && !trained.has(node.id) ? [node.id] : [])));
+  const classes = classesOf(graph, { sources, taken: TAKEN, frozen });
+  const trains = graph.loss !== undefined;
+  const sections = [
+    head(graph, version, sources, file, trains),
+    settings(graph),
+    heading('The net. Values of four axes are [batch, channels, height, width]; comments are the lines of the source.'),
+    RESULT,
+    ...(classes.routed ? [part('routes')] : []),
+    ...(classes.batchnorm ? [part('batchnorm')] : []),
+    classes.lines.join('\n').trimEnd(),
+    `def make_net() -> ${classes.name}:\n    return ${classes.name}()`,
+    tensorTable(graph, classes),
+    part('random', (name) => trains || !['below', 'shuffled'].includes(name)),
+    weights(graph),
+    ...(trains ? pipeline(graph) : []),
+  ];
+  return `${sections.join('\n\n\n')}\n`;
+}
+
+function head(graph: Graph, version: string, { main }: Sources, file: string, trains: boolean): string {
+  const usage = trains
+    ? [
+        `    python ${file} --data cifar-10-batches-bin                          # train on one device`,
+        `    torchrun --nproc-per-node 2 ${file} --data cifar-10-batches-bin     # on several, each with its share of a batch`,
+        `    python ${file} --weights w.safetensors --evaluate --data ...        # score weights from here or from zz train`,
+        `    zz import ${graph.name}.safetensors ${main} --out runs/from-pytorch  # and back`,
+      ]
+    : [`    net = make_net(); load(net, "w.safetensors"); net.eval()`];
+  const imports = trains
+    ? ['argparse', 'json', 'math', 'os', 'time'].map((name) => `import ${name}`)
+    : ['json', 'math', 'os'].map((name) => `import ${name}`);
+  return [
+    '#!/usr/bin/env python3',
+    `"""${graph.name}, from ${main} (zz compile --target pytorch, ZigZag ${version}). PyTorch 1.13 or newer.`,
+    '',
+    ...usage,
+    '"""',
+    '',
+    'from __future__ import annotations',
+    '',
+    ...imports,
+    ...(trains ? ['from pathlib import Path'] : []),
+    `from typing import ${[...(graph.routes.length > 0 ? ['Callable'] : []), ...(trains ? ['Iterator'] : []), 'NamedTuple', ...(graph.routes.length > 0 ? ['Sequence'] : [])].join(', ')}`,
+    '',
+    'import torch',
+    ...(trains ? ['import torch.distributed as dist'] : []),
+    'import torch.nn.functional as F',
+    'from torch import Tensor, nn',
+  ].join('\n');
+}
+
+function settings(graph: Graph): string {
+  const { train } = graph;
+  const input = graph.nodes.find((node) => node.kind === 'input');
+  const image = input ? concreteShape(input.type.shape.slice(1)) : [];
+  const [height, width, channels] = image;
+  const scores = graph.nodes.find(({ id }) => id === graph.classifier?.logits)?.type.shape.at(-1);
+  return [
+    `NET = ${quoted(graph.name)}`,
+    ...(graph.loss === undefined
+      ? []
+      : [
+          `INPUT = ${tuple(image.length === 3 ? [channels ?? 0, height ?? 0, width ?? 0] : image)}  # channels, height, width`,
+          `CLASSES = ${scores === undefined ? 'None' : scores}`,
+          `DATASET = ${quoted(train.dataset)}`,
+          `BATCH = ${train.batch}  # distinct images a step`,
+          `EPOCHS = ${train.epochs}`,
+          `SEED = ${train.seed}`,
+        ]),
+  ].join('\n');
+}
+
+const RESULT = `class Result(NamedTuple):
+    outputs: dict[str, Tensor]
+    loss: Tensor | None = None  # the mean over the batch; there where labels are given
+    correct: Tensor | None = None  # how many of the first class scores are right`;
+
+/** Every tensor: its name in ZigZag, where it lives, and how it begins. */
+function tensorTable(graph: Graph, { tensors }: Classes): string {
+  const byId = new Map(graph.nodes.map((node) => [node.id, node]));
+  const order = new Map(graph.nodes.map(({ id }, i) => [id, i]));
+  const sorted = tensors.toSorted((a, b) => (order.get(a.id) ?? 0) - (order.get(b.id) ?? 0));
+  return [
+    "# Every tensor by ZigZag's name: where it is in the net's state, and how it begins: an init and its standard deviation.",
+    'TENSORS = {',
+    ...sorted.map(({ id, path }) => `    ${quoted(id)}: (${quoted(path)}, ${initOf(byId.get(id))}),`),
+    '}',
+  ].join('\n');
+}
+
+const initOf = (node: Node | undefined): string => {
+  if (node?.kind === 'weight') return `${quoted(node.attrs.init)}, ${number(node.attrs.std)}`;
+  return node?.kind === 'state' && node.attrs.value === 1 ? '"ones", 0' : '"zeros", 0';
+};
+
+/** The weights' part, with the inits that the net has. */
+function weights(graph: Graph): string {
+  const inits = new Set<string>(graph.nodes.flatMap((node) => (node.kind === 'weight' ? [node.attrs.init] : node.kind === 'state' ? [node.attrs.value === 1 ? 'ones' : 'zeros'] : [])));
+  const needed: Readonly<Record<string, string>> = { truncated_normals: 'truncated_normal', orthogonal: 'orthogonal' };
+  return part('weights', (name) => needed[name] === undefined || inits.has(needed[name]))
+    .split('\n')
+    .filter((line) => {
+      const init = /^ {4}"(\w+)": lambda shape/.exec(line)?.[1];
+      return init === undefined || inits.has(init);
+    })
+    .join('\n');
+}
+
+/** Data and training. */
+function pipeline(graph: Graph): string[] {
+  const used = augmentationsOf(graph);
+  const operations = ['hflip', 'crop', 'blur', 'cutout', 'brightness', 'noise', 'sometimes'];
+  const isUsed = (name: string): boolean => !operations.includes(name) || used.has(name as never);
+  const views = viewLines(graph).join('\n');
+  const data = used.size === 0 ? [part('data'), views, part('plain-readings')] : [part('augment', isUsed), views, part('data')];
+  return [...data, part(`normalise-${graph.train.normalize}`), optimizerLines(graph).join('\n'), scheduleLines(graph).join('\n'), part('train')];
+}

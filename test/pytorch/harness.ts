@@ -1,0 +1,137 @@
+// Emitted PyTorch files run by Python, and the same nets evaluated here.
+
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { bindBatch } from '../../compiler/2-graph/bind.ts';
+import { buildNet, loadProgram, memoryReader } from '../../compiler/2-graph/build.ts';
+import type { Program } from '../../compiler/2-graph/build.ts';
+import type { Graph, ValueId } from '../../compiler/2-graph/graph.ts';
+import { concreteShape, elementCount } from '../../compiler/2-graph/types.ts';
+import { evaluate } from '../../compiler/4-kernels/evaluate.ts';
+import { emitPyTorch } from '../../compiler/5-emit/pytorch/emit.ts';
+import { compileNet } from '../../compiler/compile.ts';
+import { initialWeight } from '../../runtime/init.ts';
+import { encodeSafetensors, readSafetensors, type StoredTensor } from '../../runtime/safetensors.ts';
+import { randomFeeds } from '../passes/nets.ts';
+
+/** Debian's Python first: python3-torch is for it, whichever is first on the PATH. */
+export const python = ['/usr/bin/python3', 'python3'].find((each) => spawnSync(each, ['-c', 'import torch']).status === 0);
+
+/** Why emitted files cannot be run here, if they cannot. */
+export const missing = python === undefined ? 'Python has no torch (python3-torch)' : undefined;
+export const skipped = missing === undefined ? '' : ` (skipped: ${missing})`;
+
+export interface Net {
+  readonly program: Program;
+  readonly name: string | undefined;
+  readonly width?: number;
+}
+
+export const netOf = (source: string, name?: string, width = 1): Net => ({ program: loadProgram('net.zz', memoryReader({ 'net.zz': source })), name, width });
+
+const fail = (net: Net, diagnostics: readonly { readonly message: string }[]): never => {
+  throw new Error([...net.program.diagnostics, ...diagnostics].map(({ message }) => message).join('; '));
+};
+
+export function trainingGraph(net: Net): Graph {
+  const { graph, diagnostics } = buildNet(net.program, net.name, { mode: 'train', width: net.width ?? 1 });
+  return graph ?? fail(net, diagnostics);
+}
+
+export const textOf = (net: Net): string => {
+  const texts = new Map(net.program.files.map(({ source }) => [source.file, source.text]));
+  return emitPyTorch(trainingGraph(net), { version: '0.0.0', sources: { main: 'net.zz', texts }, file: 'net.py' });
+};
+
+export interface Prepared {
+  readonly text: string;
+  readonly weights: ReadonlyMap<string, StoredTensor>;
+  readonly batch: ReadonlyMap<string, StoredTensor>;
+  /** What PyTorch's results are to be. */
+  readonly wanted: ReadonlyMap<string, ArrayLike<number>>;
+}
+
+/** A net with weights as training begins with them, a random batch, and what two steps and an evaluation make of them here. */
+export function prepare(net: Net, batch: number, seed = 1): Prepared {
+  const steps = compiled(net, 'train', batch);
+  const random = randomFeeds(steps, seed);
+  const weights = new Map<string, StoredTensor>(steps.nodes.flatMap((node) => {
+    if (node.kind === 'weight') return [[node.id, { shape: node.attrs.shape, data: drawn(node.attrs.init) ? initialWeight(node.id, node.attrs.shape, node.attrs, seed) : (random.get(node.id) ?? new Float32Array()) }] as const];
+    return node.kind === 'state' && /^(mean|var)\./.test(node.id) ? [[node.id, { shape: node.attrs.shape, data: random.get(node.id) ?? new Float32Array() }] as const] : [];
+  }));
+  const inputs = steps.nodes.filter((node) => node.kind === 'input').map(({ id, type }) => [id, { shape: concreteShape(type.shape), data: random.get(id) ?? new Float32Array() }] as const);
+  const labels = Float32Array.from({ length: batch }, (_, i) => random.get(steps.nodes.find((node) => node.kind === 'labels')?.id ?? '')?.[i] ?? 0);
+  const given = new Map<string, StoredTensor>([...inputs, ['labels', { shape: [batch], data: labels }]]);
+
+  const wanted = new Map<string, ArrayLike<number>>();
+  let kept = new Map<ValueId, ArrayLike<number>>([...weights].map(([id, { data }]) => [id, data]));
+  for (const step of steps.loss === undefined ? [] : [0, 1]) {
+    const feeds = feedsOf(steps, given, kept, step);
+    const { loss = '', classifier, gradients, updates } = steps;
+    const values = evaluate(steps, feeds, { precision: 'f64', wanted: [loss, ...(classifier ? [classifier.correct] : []), ...gradients.map(({ value }) => value), ...updates.map(({ value }) => value)] });
+    const of = (id: ValueId): ArrayLike<number> => values.get(id) ?? [];
+    if (step === 0) {
+      wanted.set('loss', of(loss));
+      wanted.set('correct', classifier ? of(classifier.correct) : [-1]);
+      for (const { weight, value } of gradients) wanted.set(`d.${weight}`, of(value));
+    }
+    kept = new Map([...kept, ...updates.map(({ target, value }) => [target, of(value)] as const)]);
+  }
+  if (steps.loss !== undefined) for (const id of weights.keys()) wanted.set(`after.${id}`, kept.get(id) ?? []);
+
+  // When evaluating, every view is the plain input.
+  const plain = compiled(net, 'evaluate', batch);
+  const image = inputs[0]?.[1].data ?? new Float32Array();
+  const feeds = new Map([...[...weights].map(([id, { data }]) => [id, data] as const), ['labels', labels] as const]);
+  for (const node of plain.nodes) if (node.kind === 'input') feeds.set(node.id, image.subarray(0, elementCount(concreteShape(node.type.shape))));
+  const found = evaluate(plain, feeds, { precision: 'f64', wanted: plain.outputs.map(({ value }) => value) });
+  for (const { name, value } of plain.outputs) wanted.set(`output.${name}`, found.get(value) ?? []);
+  return { text: textOf(net), weights, batch: given, wanted };
+}
+
+const drawn = (init: string): boolean => init !== 'zeros' && init !== 'ones';
+
+function compiled(net: Net, mode: Graph['mode'], batch: number): Graph {
+  const { graph, diagnostics } = compileNet(net.program, net.name, { mode, width: net.width ?? 1, until: 'optimizer' });
+  return bindBatch(graph ?? fail(net, diagnostics), batch);
+}
+
+/** The leaves of a training step: states that are not given are as they begin. */
+function feedsOf(graph: Graph, given: ReadonlyMap<string, StoredTensor>, kept: ReadonlyMap<ValueId, ArrayLike<number>>, step: number): Map<ValueId, ArrayLike<number>> {
+  const labels = given.get('labels')?.data ?? new Float32Array();
+  const clock = { step, steps_per_epoch: 7, total_steps: 21 };
+  return new Map(graph.nodes.flatMap((node): [ValueId, ArrayLike<number>][] => {
+    const size = elementCount(concreteShape(node.type.shape));
+    const found = kept.get(node.id) ?? given.get(node.id)?.data;
+    if (node.kind === 'labels') return [[node.id, Float32Array.from({ length: size }, (_, i) => labels[i % labels.length] ?? 0)]];
+    if (node.kind === 'scalar') return [[node.id, [clock[node.attrs.name]]]];
+    if (node.kind === 'state') return [[node.id, found ?? new Float32Array(size).fill(node.attrs.value)]];
+    return found ? [[node.id, found]] : [];
+  }));
+}
+
+const script = join(import.meta.dirname, 'run.py');
+
+/** Runs several nets in one Python process; by net what run.py writes. */
+export async function runPyTorch(nets: Readonly<Record<string, Prepared>>): Promise<Map<string, ReadonlyMap<string, StoredTensor>>> {
+  const folder = mkdtempSync(join(tmpdir(), 'zigzag-pytorch-'));
+  try {
+    const paths = Object.entries(nets).map(([name, { text, weights, batch }], i) => {
+      const path = join(folder, `net${i}`);
+      mkdirSync(path);
+      writeFileSync(join(path, 'net.py'), text);
+      writeFileSync(join(path, 'weights.safetensors'), encodeSafetensors({ tensors: weights, metadata: {} }));
+      writeFileSync(join(path, 'batch.safetensors'), encodeSafetensors({ tensors: batch, metadata: {} }));
+      return { name, path };
+    });
+    const { status, stdout, stderr } = spawnSync(python ?? '', [script, ...paths.map(({ path }) => path)], { encoding: 'utf8' });
+    if (status !== 0) throw new Error(`${stdout}${stderr}`);
+    const results = new Map<string, ReadonlyMap<string, StoredTensor>>();
+    for (const { name, path } of paths) results.set(name, (await readSafetensors(join(path, 'result.safetensors'))).tensors);
+    return results;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
