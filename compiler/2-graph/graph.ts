@@ -15,7 +15,7 @@ export interface Tags {
   readonly step?: number;
   /** The stage of a twin block, from 0. */
   readonly stage?: number;
-  /** The use of another net as a function, by the prefix of its weights' names: `Block.1`; `f:2` for the second use of a layer. */
+  /** The use of another net as a function, or of a cell that is no region, by its name: `Block.1`; `f:2` for the second use of the same weights. */
   readonly net?: string;
   /** Absent means forward. */
   readonly phase?: 'backward' | 'update';

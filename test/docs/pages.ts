@@ -16,7 +16,7 @@ const TAGS: { readonly [N in keyof Tags]-?: string } = {
   stream: 'the stream it belongs to',
   step: 'the step of a streams block, from 0',
   stage: 'the stage of a twin block, from 0',
-  net: 'the use of another net as a function that it belongs to',
+  net: 'the use of another net as a function that it belongs to, or of a cell that keeps statistics or drops out',
   name: 'its name in the source',
   phase: '`backward` or `update`; without it the value is of the forward pass',
   kernel: 'the kernel that computes it, once values are fused',

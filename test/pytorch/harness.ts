@@ -1,7 +1,7 @@
 // Emitted PyTorch files run by Python, and the same nets evaluated here.
 
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bindBatch } from '../../compiler/2-graph/bind.ts';
@@ -14,6 +14,7 @@ import { emitPyTorch } from '../../compiler/5-emit/pytorch/emit.ts';
 import { compileNet } from '../../compiler/compile.ts';
 import { initialWeight } from '../../runtime/init.ts';
 import { encodeSafetensors, readSafetensors, type StoredTensor } from '../../runtime/safetensors.ts';
+import { relativeError } from '../kernels/cases.ts';
 import { randomFeeds } from '../passes/nets.ts';
 
 /** Debian's Python first: python3-torch is for it, whichever is first on the PATH. */
@@ -49,9 +50,17 @@ export interface Prepared {
   readonly text: string;
   readonly weights: ReadonlyMap<string, StoredTensor>;
   readonly batch: ReadonlyMap<string, StoredTensor>;
-  /** What PyTorch's results are to be. */
-  readonly wanted: ReadonlyMap<string, ArrayLike<number>>;
+  /** What run.py is to write. */
+  readonly wanted: ReadonlyMap<string, Wanted>;
 }
+
+interface Wanted {
+  readonly values: ArrayLike<number>;
+  /** How far float32 may be from it. Where the evaluator's own rounding shows, as when a normalisation takes differences of nearly equal numbers, that much more. */
+  readonly tolerance: number;
+}
+
+const TOLERANCE = 1e-5;
 
 /** A net with weights as training begins with them, a random batch, and what two steps and an evaluation make of them here. */
 export function prepare(net: Net, batch: number, seed = 1): Prepared {
@@ -65,21 +74,29 @@ export function prepare(net: Net, batch: number, seed = 1): Prepared {
   const labels = Float32Array.from({ length: batch }, (_, i) => random.get(steps.nodes.find((node) => node.kind === 'labels')?.id ?? '')?.[i] ?? 0);
   const given = new Map<string, StoredTensor>([...inputs, ['labels', { shape: [batch], data: labels }]]);
 
-  const wanted = new Map<string, ArrayLike<number>>();
-  let kept = new Map<ValueId, ArrayLike<number>>([...weights].map(([id, { data }]) => [id, data]));
-  for (const step of steps.loss === undefined ? [] : [0, 1]) {
-    const feeds = feedsOf(steps, given, kept, step);
-    const { loss = '', classifier, gradients, updates } = steps;
-    const values = evaluate(steps, feeds, { precision: 'f64', wanted: [loss, ...(classifier ? [classifier.correct] : []), ...gradients.map(({ value }) => value), ...updates.map(({ value }) => value)] });
-    const of = (id: ValueId): ArrayLike<number> => values.get(id) ?? [];
-    if (step === 0) {
-      wanted.set('loss', of(loss));
-      wanted.set('correct', classifier ? of(classifier.correct) : [-1]);
-      for (const { weight, value } of gradients) wanted.set(`d.${weight}`, of(value));
+  const wanted = new Map<string, Wanted>();
+  const { loss, classifier, gradients, updates } = steps;
+  if (loss !== undefined) {
+    const results = [loss, ...(classifier ? [classifier.correct] : []), ...gradients.map(({ value }) => value)];
+    let kept = new Map<ValueId, ArrayLike<number>>([...weights].map(([id, { data }]) => [id, data]));
+    const feeds = feedsOf(steps, given, kept, 0);
+    const rounded = evaluate(steps, feeds, { precision: 'f32', wanted: results });
+    const exact = evaluate(steps, feeds, { precision: 'f64', wanted: results });
+    const noise = (id: ValueId): number => relativeError(rounded.get(id) ?? [], exact.get(id) ?? []);
+    // Beside the others' a gradient may be nothing: one that only rounding keeps from zero is not looked at closely.
+    const largest = Math.max(...gradients.map(({ value }) => norm(exact.get(value) ?? [])));
+    const share = (id: ValueId): number => Math.max(1, (1e-4 * largest) / Math.max(norm(exact.get(id) ?? []), 1e-30));
+    wanted.set('loss', { values: exact.get(loss) ?? [], tolerance: TOLERANCE });
+    wanted.set('correct', { values: classifier ? (exact.get(classifier.correct) ?? []) : [-1], tolerance: TOLERANCE });
+    for (const { weight, value } of gradients) wanted.set(`d.${weight}`, { values: exact.get(value) ?? [], tolerance: share(value) * Math.min(0.1, Math.max(TOLERANCE, 200 * noise(value))) });
+    for (const step of [0, 1]) {
+      const values = evaluate(steps, feedsOf(steps, given, kept, step), { precision: 'f64', wanted: updates.map(({ value }) => value) });
+      kept = new Map([...kept, ...updates.map(({ target, value }) => [target, values.get(value) ?? []] as const)]);
     }
-    kept = new Map([...kept, ...updates.map(({ target, value }) => [target, of(value)] as const)]);
+    // Steps of Adam are of one size however small a gradient is: rounding shows in them, and is all there is where the gradient is nothing.
+    const still = new Set(gradients.flatMap(({ weight, value }) => (share(value) > 1 ? [weight] : [])));
+    for (const id of weights.keys()) wanted.set(`after.${id}`, { values: kept.get(id) ?? [], tolerance: still.has(id) ? Infinity : 1e-3 });
   }
-  if (steps.loss !== undefined) for (const id of weights.keys()) wanted.set(`after.${id}`, kept.get(id) ?? []);
 
   // When evaluating, every view is the plain input.
   const plain = compiled(net, 'evaluate', batch);
@@ -87,9 +104,11 @@ export function prepare(net: Net, batch: number, seed = 1): Prepared {
   const feeds = new Map([...[...weights].map(([id, { data }]) => [id, data] as const), ['labels', labels] as const]);
   for (const node of plain.nodes) if (node.kind === 'input') feeds.set(node.id, image.subarray(0, elementCount(concreteShape(node.type.shape))));
   const found = evaluate(plain, feeds, { precision: 'f64', wanted: plain.outputs.map(({ value }) => value) });
-  for (const { name, value } of plain.outputs) wanted.set(`output.${name}`, found.get(value) ?? []);
+  for (const { name, value } of plain.outputs) wanted.set(`output.${name}`, { values: found.get(value) ?? [], tolerance: TOLERANCE });
   return { text: textOf(net), weights, batch: given, wanted };
 }
+
+const norm = (values: ArrayLike<number>): number => Math.sqrt(Array.from(values).reduce((sum, value) => sum + value * value, 0));
 
 const drawn = (init: string): boolean => init !== 'zeros' && init !== 'ones';
 
@@ -114,8 +133,8 @@ function feedsOf(graph: Graph, given: ReadonlyMap<string, StoredTensor>, kept: R
 
 const script = join(import.meta.dirname, 'run.py');
 
-/** Runs several nets in one Python process; by net what run.py writes. */
-export async function runPyTorch(nets: Readonly<Record<string, Prepared>>): Promise<Map<string, ReadonlyMap<string, StoredTensor>>> {
+/** Runs several nets in one Python process; by net what run.py writes, or why it cannot. */
+export async function runPyTorch(nets: Readonly<Record<string, Prepared>>): Promise<Map<string, ReadonlyMap<string, StoredTensor> | Error>> {
   const folder = mkdtempSync(join(tmpdir(), 'zigzag-pytorch-'));
   try {
     const paths = Object.entries(nets).map(([name, { text, weights, batch }], i) => {
@@ -128,8 +147,11 @@ export async function runPyTorch(nets: Readonly<Record<string, Prepared>>): Prom
     });
     const { status, stdout, stderr } = spawnSync(python ?? '', [script, ...paths.map(({ path }) => path)], { encoding: 'utf8' });
     if (status !== 0) throw new Error(`${stdout}${stderr}`);
-    const results = new Map<string, ReadonlyMap<string, StoredTensor>>();
-    for (const { name, path } of paths) results.set(name, (await readSafetensors(join(path, 'result.safetensors'))).tensors);
+    const results = new Map<string, ReadonlyMap<string, StoredTensor> | Error>();
+    for (const { name, path } of paths) {
+      const error = join(path, 'error.txt');
+      results.set(name, existsSync(error) ? new Error(readFileSync(error, 'utf8')) : (await readSafetensors(join(path, 'result.safetensors'))).tensors);
+    }
     return results;
   } finally {
     rmSync(folder, { recursive: true });

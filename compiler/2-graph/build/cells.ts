@@ -9,7 +9,7 @@ import { sameShape, sameType, showShape, showType } from '../types.ts';
 import type { TensorType } from '../types.ts';
 import { suggestion } from './arguments.ts';
 import type { Context, Library } from './context.ts';
-import { createTarget, createWorkshop, emit, fail } from './context.ts';
+import { createTarget, createWorkshop, emit, fail, inUse } from './context.ts';
 import { evaluate, find } from './expressions.ts';
 import { buildLet, define } from './lets.ts';
 import { reachable } from './liveness.ts';
@@ -130,7 +130,7 @@ export function step(c: Context, instance: Instance, x: ValueId, h: ValueId, loc
   const region = instance.regions.get(key) ?? (c.target.builder === c.workshop.builder ? buildRegion(c, instance, types) : 'inline');
   instance.regions.set(key, region);
   if (region === 'refused') return POISON;
-  if (region === 'inline') return checkState(c, instance, types[1], runBody({ ...c, namer: counter(instance.prefix) }, instance.cell, [tensor(x), tensor(h)]).result);
+  if (region === 'inline') return checkState(c, instance, types[1], runBody({ ...inUse(c, instance.name), namer: counter(instance.prefix) }, instance.cell, [tensor(x), tensor(h)]).result);
   return tensor(emit(c, loc, 'call', [x, h], { region: region.name }, types[1] ? { type: types[1] } : {}));
 }
 

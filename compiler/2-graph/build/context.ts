@@ -175,6 +175,13 @@ export function observed(c: Context, loc: Loc, value: Value): Value {
   return value;
 }
 
+/** A context for a use of a net, or of a cell that is no region, whose nodes say so: by the prefix of its weights' names, with a number from the second use on. */
+export function inUse(c: Context, prefix: string): Context {
+  const use = (c.workshop.uses.get(prefix) ?? 0) + 1;
+  c.workshop.uses.set(prefix, use);
+  return { ...c, tags: { ...c.tags, net: use === 1 ? prefix : `${prefix}:${use}` } };
+}
+
 /** Appends a node to the target. Throws ShapeError. */
 export function emit<K extends OpKind>(c: Context, loc: Loc, kind: K, inputs: readonly ValueId[], attrs: Attrs<K>, more: { id?: ValueId; tags?: Tags; type?: TensorType } = {}): ValueId {
   spend(c, loc, 1);

@@ -5,10 +5,9 @@ import type { Loc } from '../../diagnostics.ts';
 import type { ValueId } from '../graph.ts';
 import { sameShape, showShape } from '../types.ts';
 import { bind, value as anyValue } from './arguments.ts';
-import { tagged } from './blocks.ts';
 import { checkCell } from './cells.ts';
 import type { Context, Language, Library, Piped } from './context.ts';
-import { fail, spend, toTensor } from './context.ts';
+import { fail, inUse, spend, toTensor } from './context.ts';
 import { call, evaluate, find, unknownCallee } from './expressions.ts';
 import { functionNamed } from '../functions.ts';
 import { buildLet, define, defineValue } from './lets.ts';
@@ -137,9 +136,7 @@ function useNet(c: Context, expr: Call, piped: Piped | undefined, net: Net, libr
   }
   const args = new Map(Object.entries(bound.args).map(([name, id]) => [name, tensor(id)]));
   const namer = c.namer.use(net.name.name);
-  const use = (c.workshop.uses.get(namer.prefix) ?? 0) + 1;
-  c.workshop.uses.set(namer.prefix, use);
-  const inner: Context = { ...tagged(c, { net: use === 1 ? namer.prefix : `${namer.prefix}:${use}` }), scope: createScope(), library, namer, nets: [...c.nets, key], inCell: false, observe: undefined };
+  const inner: Context = { ...inUse(c, namer.prefix), scope: createScope(), library, namer, nets: [...c.nets, key], inCell: false, observe: undefined };
   const [output] = buildItems(inner, net, args).outputs;
   return output?.value ?? fail(c, 'ZZ2015', expr.callee.loc, `'${net.name.name}' gives no output`, { related: [{ message: 'the net', loc: net.name.loc }] });
 }

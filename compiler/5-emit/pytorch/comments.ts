@@ -36,8 +36,10 @@ export function commented(lines: readonly Line[], sources: Sources): string[] {
       last = '';
       continue;
     }
-    const key = loc ? `${loc.file}:${loc.line}` : last;
+    const key = loc ? `${loc.file}:${loc.line}` : '';
     if (loc && key !== last) result.push(`# ${sourceLine(loc, sources)}`);
+    // What comes from no line of its own is set apart from what stands above.
+    if (!loc && last !== '') result.push('');
     last = key;
     result.push(...text.split('\n'));
     i++;

@@ -103,6 +103,7 @@ function settings(graph: Graph): string {
           `BATCH = ${train.batch}  # distinct images a step`,
           `EPOCHS = ${train.epochs}`,
           `SEED = ${train.seed}`,
+          ...(train.clipNorm > 0 ? [`CLIP_NORM = ${number(train.clipNorm)}  # of all gradients together`] : []),
         ]),
   ].join('\n');
 }
@@ -150,5 +151,9 @@ function pipeline(graph: Graph): string[] {
   const isUsed = (name: string): boolean => !operations.includes(name) || used.has(name as never);
   const views = viewLines(graph).join('\n');
   const data = used.size === 0 ? [part('data'), views, part('plain-readings')] : [part('augment', isUsed), views, part('data')];
-  return [...data, part(`normalise-${graph.train.normalize}`), optimizerLines(graph).join('\n'), scheduleLines(graph).join('\n'), part('train')];
+  return [...data, part(`normalise-${graph.train.normalize}`), optimizerLines(graph).join('\n'), scheduleLines(graph).join('\n'), training(graph)];
 }
+
+/** The training part; without clipping where there is none. */
+const training = ({ train }: Graph): string =>
+  part('train').split('\n').filter((line) => train.clipNorm > 0 || !line.includes('CLIP_NORM')).join('\n');

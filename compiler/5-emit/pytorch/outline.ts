@@ -2,6 +2,7 @@
 
 import { groupBy } from '../../2-graph/group-by.ts';
 import type { Graph, Node, Region, ValueId } from '../../2-graph/graph.ts';
+import { reachable } from '../../2-graph/build/liveness.ts';
 import { resultValues } from '../../2-graph/queries.ts';
 
 /** What belongs to the graph as a whole, whoever reads it. */
@@ -23,7 +24,10 @@ interface Outlining {
 export function outlineNets(graph: Graph, apart: ReadonlySet<ValueId>): Graph {
   const work: Outlining = { graph, apart, stored: new Set(graph.nodes.filter(isStored).map(({ id }) => id)), made: [] };
   const cells = graph.regions.map((region) => ({ ...region, nodes: outlined(region.nodes, [region.result], undefined, work) }));
-  const nodes = outlined(graph.nodes, resultValues(graph), undefined, work);
+  // What running statistics become would tie the uses of a layer together.
+  const results = [...resultValues(graph), ...graph.routes.flatMap(({ target, value }) => [target, value])];
+  const live = reachable(graph.nodes, results);
+  const nodes = outlined(graph.nodes.filter((node) => isStored(node) || live.has(node.id)), resultValues(graph), undefined, work);
   const regions = [...work.made, ...cells];
   const alike = [...groupBy(regions, bodyOf).values()];
   const stands = new Map(alike.flatMap((group) => group.map(({ name }) => [name, group[0]?.name ?? name] as const)));

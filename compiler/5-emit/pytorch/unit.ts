@@ -235,10 +235,10 @@ export function createUnit({ ops, params, stored, layer, module, follow, returns
     // A value that only passes does so on the way into its variable.
     const direct = targets.length === 1 && only && own?.id === only.id && own.before.length === 0 && own.loc === undefined;
     lines.push({ text: direct ? `${only.name} = ${own.through(only.text)}` : statement(targets), loc, ...(step && { step: true }) });
+    for (const text of following.flatMap((each) => each.lines)) lines.push({ text, loc });
     for (const each of own && !direct ? [own, ...others] : others) {
       for (const text of [...each.before, `${variableOf(each.id)} = ${each.through(variableOf(each.id))}`]) lines.push({ text, loc: each.loc ?? loc });
     }
-    for (const text of following.flatMap((each) => each.lines)) lines.push({ text, loc });
   }
 
   /** Whether a value can stand in the one expression that uses it. */

@@ -18,6 +18,7 @@ def optimize(model: nn.Module, optimizer: torch.optim.Optimizer, inputs: list[Te
     result = model(*inputs, labels)
     optimizer.zero_grad(set_to_none=True)
     result.loss.backward()
+    nn.utils.clip_grad_norm_(model.parameters(), CLIP_NORM)
     optimizer.step()
     return result
 
