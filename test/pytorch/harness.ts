@@ -13,7 +13,8 @@ import { evaluate } from '../../compiler/4-kernels/evaluate.ts';
 import { emitPyTorch } from '../../compiler/5-emit/pytorch/emit.ts';
 import { compileNet } from '../../compiler/compile.ts';
 import { initialWeight } from '../../runtime/init.ts';
-import { encodeSafetensors, readSafetensors, type StoredTensor } from '../../runtime/safetensors.ts';
+import { encodeSafetensors, type StoredTensor } from '../../runtime/safetensors.ts';
+import { readSafetensors } from '../../runtime/tensor-file.ts';
 import { relativeError } from '../kernels/cases.ts';
 import { randomFeeds } from '../passes/nets.ts';
 
