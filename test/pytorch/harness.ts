@@ -134,8 +134,14 @@ function feedsOf(graph: Graph, given: ReadonlyMap<string, StoredTensor>, kept: R
 
 const script = join(import.meta.dirname, 'run.py');
 
-/** Runs several nets in one Python process; by net what run.py writes, or why it cannot. */
-export async function runPyTorch(nets: Readonly<Record<string, Prepared>>): Promise<Map<string, ReadonlyMap<string, StoredTensor> | Error>> {
+export const torchrun = ['/usr/bin/torchrun'].find((path) => existsSync(path));
+
+/** One process for each rank. Debian's torchrun 1.13 fails on Python 3.11 without redirections. */
+export const launcher = (ranks: number, logs: string): readonly string[] =>
+  ['--standalone', '--nproc_per_node', String(ranks), '--monitor_interval', '0.2', '--redirects', '1', '--tee', '1', '--log_dir', logs];
+
+/** Runs several nets in one Python process, or in one for each rank; by net what run.py writes, or why it cannot. */
+export async function runPyTorch(nets: Readonly<Record<string, Prepared>>, ranks = 1): Promise<Map<string, ReadonlyMap<string, StoredTensor> | Error>> {
   const folder = mkdtempSync(join(tmpdir(), 'zigzag-pytorch-'));
   try {
     const paths = Object.entries(nets).map(([name, { text, weights, batch }], i) => {
@@ -146,7 +152,9 @@ export async function runPyTorch(nets: Readonly<Record<string, Prepared>>): Prom
       writeFileSync(join(path, 'batch.safetensors'), encodeSafetensors({ tensors: batch, metadata: {} }));
       return { name, path };
     });
-    const { status, stdout, stderr } = spawnSync(python ?? '', [script, ...paths.map(({ path }) => path)], { encoding: 'utf8' });
+    const program = [script, ...paths.map(({ path }) => path)];
+    const env = { ...process.env, OMP_NUM_THREADS: '1' };
+    const { status, stdout, stderr } = ranks === 1 ? spawnSync(python ?? '', program, { encoding: 'utf8', env }) : spawnSync(torchrun ?? '', [...launcher(ranks, join(folder, 'logs')), ...program], { encoding: 'utf8', env });
     if (status !== 0) throw new Error(`${stdout}${stderr}`);
     const results = new Map<string, ReadonlyMap<string, StoredTensor> | Error>();
     for (const { name, path } of paths) {

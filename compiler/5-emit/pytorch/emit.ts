@@ -58,7 +58,7 @@ function head(graph: Graph, version: string, { main }: Sources, file: string, tr
   const usage = trains
     ? [
         `    python ${file} --data cifar-10-batches-bin                          # train on one device`,
-        `    torchrun --nproc-per-node 2 ${file} --data cifar-10-batches-bin     # on several, each with its share of a batch`,
+        `    torchrun --nproc_per_node 2 ${file} --data cifar-10-batches-bin     # on several, each with its share of a batch`,
         `    python ${file} --weights w.safetensors --evaluate --data ...        # score weights from here or from zz train`,
         `    zz import ${graph.name}.safetensors ${main} --out runs/from-pytorch  # and back`,
       ]

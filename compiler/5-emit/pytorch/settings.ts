@@ -26,8 +26,13 @@ export function augmentationsOf({ views }: Graph): Set<Augmentation['op']> {
 
 /** The lines of VIEWS: for each input of the net one chain of augmentations for every time that an image enters. */
 export const viewLines = (graph: Graph): string[] => [
+  '# What each input of the net reads in training: a chain of augmentations for every time that an image enters. In evaluation it is the image itself.',
   'VIEWS = {',
-  ...graph.views.map(({ name, parts }) => `    ${quoted(name)}: [${parts.map(({ steps }) => `[${steps.map(augmentation).join(', ')}]`).join(', ')}],`),
+  ...graph.views.flatMap(({ name, parts }) => {
+    const chains = parts.map(({ steps }) => `[${steps.map(augmentation).join(', ')}]`);
+    const line = `    ${quoted(name)}: [${chains.join(', ')}],`;
+    return line.length <= 100 ? [line] : [`    ${quoted(name)}: [`, ...chains.map((chain) => `        ${chain},`), '    ],'];
+  }),
   '}',
 ];
 

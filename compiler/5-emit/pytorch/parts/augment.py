@@ -21,7 +21,7 @@ def blur(x: Tensor, draw, low: float, high: float) -> Tensor:
     sigma = low + (high - low) * unit(draw(0))[:, None]
     radius = math.ceil(3 * high)
     taps = torch.exp(-(torch.arange(-radius, radius + 1, device=x.device) ** 2) / (2 * sigma.clamp(min=0.01) ** 2))
-    taps = (taps / taps.sum(1, keepdim=True)).float().repeat_interleave(c, 0)
+    taps = (taps / taps.sum(1, keepdim=True)).repeat_interleave(c, 0)
     # Each channel of each image is a group of its own.
     y = F.pad(x.reshape(1, n * c, h, w), (radius,) * 4, mode="replicate")
     y = F.conv2d(F.conv2d(y, taps[:, None, None, :], groups=n * c), taps[:, None, :, None], groups=n * c)
@@ -39,7 +39,7 @@ def cutout(x: Tensor, draw, size: int) -> Tensor:
 
 def brightness(x: Tensor, draw, delta: float) -> Tensor:
     """Adds one number from -delta to delta."""
-    return x + ((2 * unit(draw(0)) - 1) * delta).float()[:, None, None, None]
+    return x + ((2 * unit(draw(0)) - 1) * delta)[:, None, None, None]
 
 
 def noise(x: Tensor, draw, sigma: float) -> Tensor:
