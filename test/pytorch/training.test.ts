@@ -1,7 +1,7 @@
 // Emitted PyTorch files as programs: with the same seed and images they train as `zz train` does, alone and on two ranks, and weights go both ways.
 
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -116,11 +116,5 @@ describe.skipIf(missing)(`training in PyTorch${skipped}`, () => {
     const alone = scores(run(py, '--out', one));
     expect(scores(runOnTwo(py, '--out', two))).toEqual(alone);
     expect(await worst(two, one)).toBeLessThan(2e-4);
-  });
-
-  test('compiles as Python of the oldest supported grammar', () => {
-    const { py } = files('per_batch');
-    expect(readFileSync(py, 'utf8')).not.toMatch(/\t/);
-    expect(spawnSync(python ?? '', ['-c', 'import ast, sys; ast.parse(open(sys.argv[1]).read(), feature_version=(3, 8))', py], { encoding: 'utf8' }).stderr).toBe('');
   });
 });

@@ -222,11 +222,19 @@ const initialiser = (given: readonly string[], lines: readonly string[]): string
   '',
 ];
 
+/** A cell's own names for its input and state; those of a net's inputs are gone. */
+function paramName({ name, params }: Region, i: number, parts: ReadonlyMap<string, Part>): string {
+  const isCell = [...streamsOf(name, parts)].some((stream) => stream !== undefined);
+  if (!isCell) return 'x';
+  const outlined = name.includes('#');
+  return outlined ? (i === params.length - 1 ? 'h' : 'x') : variableName(params[i]?.id ?? 'x');
+}
+
 /** The class of a cell, or of another net that is used as a function. */
 function partClass(part: Part, region: Region, classes: ReadonlyMap<string, string>, context: Context): { lines: string[]; members: Map<string, string> } {
   const { names, given, lines } = membersOf(part, classes, context);
   const fresh = namer();
-  const params = region.params.map(({ id, type }) => ({ id, type, name: fresh(/^[A-Za-z_]\w*$/.test(id) && streamsOf(region.name, context.parts).size > 0 && !region.name.includes('#') ? variableName(id) : 'x') }));
+  const params = region.params.map(({ id, type }, i) => ({ id, type, name: fresh(paramName(region, i, context.parts)) }));
   const unit = unitOf(part, params, names, context, { returns: region.result });
   unit.run(part.ops);
   const result = unit.value(region.result, region.nodes.find(({ id }) => id === region.result)?.type.shape.length === 4 ? 'nchw' : undefined);

@@ -38,8 +38,8 @@ export function commented(lines: readonly Line[], sources: Sources): string[] {
     }
     const key = loc ? `${loc.file}:${loc.line}` : '';
     if (loc && key !== last) result.push(`# ${sourceLine(loc, sources)}`);
-    // What comes from no line of its own is set apart from what stands above.
-    if (!loc && last !== '') result.push('');
+    // What comes from no line of its own is set apart from what stands above; the end is not.
+    if (!loc && last !== '' && !text.startsWith('return ')) result.push('');
     last = key;
     result.push(...text.split('\n'));
     i++;

@@ -22,7 +22,7 @@ export interface PyTorchOptions {
 
 /** Names that the file gives to other things than the net's parts. */
 const TAKEN = [
-  'Result', 'Route', 'Routes', 'BatchNorm', 'Split', 'Batches', 'Normalise', 'Draw', 'Score', 'Tensor', 'Path', 'NamedTuple', 'Callable', 'Iterator', 'Sequence', 'F', 'nn',
+  'Result', 'BatchNorm', 'Split', 'Batches', 'Normalise', 'Draw', 'Score', 'Tensor', 'Path', 'NamedTuple', 'Callable', 'Iterator', 'Sequence', 'F', 'nn',
   'torch', 'dist', 'math', 'json', 'os', 'time', 'argparse', 'NET', 'INPUT', 'CLASSES', 'DATASET', 'BATCH', 'EPOCHS', 'SEED', 'VIEWS', 'TENSORS', 'INITS', 'DTYPES',
   'SHUFFLE', 'AUGMENT', 'EVALUATE', 'EVALUATION_SEED', 'None', 'True', 'False', 'mix', 'hashed', 'text_key', 'unit', 'below', 'uniforms', 'normals', 'shuffled', 'load', 'save', 'train', 'evaluate', 'main',
 ];
@@ -35,7 +35,7 @@ export function emitPyTorch(graph: Graph, { version, sources, file }: PyTorchOpt
   const flat = unroll.run(graph);
   const trained = new Set(autodiff.run(flat).gradients.map(({ weight }) => weight));
   const frozen = new Set(graph.nodes.flatMap((node) => (node.kind === 'weight' && graph.loss !== undefined && !trained.has(node.id) ? [node.id] : [])));
-  const classes = classesOf(graph, { sources, taken: TAKEN, frozen });
+  const classes = classesOf(graph, { sources, taken: [...TAKEN, ...(graph.routes.length > 0 ? ['Route', 'Routes'] : [])], frozen });
   const trains = graph.loss !== undefined;
   const sections = [
     head(graph, version, sources, file, trains),
@@ -55,14 +55,16 @@ export function emitPyTorch(graph: Graph, { version, sources, file }: PyTorchOpt
 }
 
 function head(graph: Graph, version: string, { main }: Sources, file: string, trains: boolean): string {
-  const usage = trains
+  const examples: readonly (readonly [command: string, what: string])[] = trains
     ? [
-        `    python ${file} --data cifar-10-batches-bin                          # train on one device`,
-        `    torchrun --nproc_per_node 2 ${file} --data cifar-10-batches-bin     # on several, each with its share of a batch`,
-        `    python ${file} --weights w.safetensors --evaluate --data ...        # score weights from here or from zz train`,
-        `    zz import ${graph.name}.safetensors ${main} --out runs/from-pytorch  # and back`,
+        [`python ${file} --data cifar-10-batches-bin`, 'train on one device'],
+        [`torchrun --nproc_per_node 2 ${file} --data cifar-10-batches-bin`, 'on several, each with its share of a batch'],
+        [`python ${file} --weights w.safetensors --evaluate`, 'score weights from here or from zz train'],
+        [`zz import ${graph.name}.safetensors ${main}`, 'and take them back'],
       ]
-    : [`    net = make_net(); load(net, "w.safetensors"); net.eval()`];
+    : [['net = make_net(); load(net, "w.safetensors"); net.eval()', 'weights from zz train']];
+  const width = Math.max(...examples.map(([command]) => command.length));
+  const usage = examples.map(([command, what]) => `    ${command.padEnd(width)}  # ${what}`);
   const imports = trains
     ? ['argparse', 'json', 'math', 'os', 'time'].map((name) => `import ${name}`)
     : ['json', 'math', 'os'].map((name) => `import ${name}`);
@@ -99,7 +101,7 @@ function settings(graph: Graph): string {
       : [
           `INPUT = ${tuple(image.length === 3 ? [channels ?? 0, height ?? 0, width ?? 0] : image)}  # channels, height, width`,
           `CLASSES = ${scores === undefined ? 'None' : scores}`,
-          `DATASET = ${quoted(train.dataset)}`,
+          `DATASET = ${quoted(train.dataset === 'cifar10' ? 'cifar-10-batches-bin' : train.dataset)}`,
           `BATCH = ${train.batch}  # distinct images a step`,
           `EPOCHS = ${train.epochs}`,
           `SEED = ${train.seed}`,

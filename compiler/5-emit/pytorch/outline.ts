@@ -63,13 +63,16 @@ function runsOf(nodes: readonly Node[], outer: string | undefined): Run[] {
 
 /** The nodes with calls in the place of whole uses. `wanted` are the values that are needed besides. */
 function outlined(nodes: readonly Node[], wanted: readonly ValueId[], outer: string | undefined, work: Outlining): readonly Node[] {
+  const states = new Set(nodes.flatMap(({ id, kind }) => (kind === 'route' ? [id] : [])));
   return runsOf(nodes, outer).flatMap((run) => {
     const own = new Set(run.nodes.map(({ id }) => id));
     const used = new Set([...wanted, ...nodes.flatMap((node) => (own.has(node.id) ? [] : node.inputs))]);
     const [result, ...others] = run.nodes.filter(({ id }) => used.has(id));
     const { root } = run;
     if (root === undefined || !result || others.length > 0 || run.nodes.some(({ id }) => work.apart.has(id))) return run.nodes;
-    const inputs = [...new Set(run.nodes.flatMap((node) => node.inputs))].filter((id) => !own.has(id) && !work.stored.has(id));
+    const given = [...new Set(run.nodes.flatMap((node) => node.inputs))].filter((id) => !own.has(id) && !work.stored.has(id));
+    // A cell takes its state last.
+    const inputs = [...given.filter((id) => !states.has(id)), ...given.filter((id) => states.has(id))];
     const types = new Map([...work.graph.nodes, ...nodes].map(({ id, type }) => [id, type]));
     const name = `${root}#${work.made.length}`;
     const body = outlined(run.nodes, [result.id], root, work);
@@ -82,9 +85,9 @@ function outlined(nodes: readonly Node[], wanted: readonly ValueId[], outer: str
   });
 }
 
-/** What a region does and with which weights, without its own names. */
+/** What a region does and with which weights, without its own names. Random numbers differ from use to use, whatever they are drawn for. */
 function bodyOf({ params, nodes, result }: Region): string {
   const ids = new Map([...params, ...nodes].map(({ id }, i) => [id, `%${i}`]));
   const name = (id: ValueId): string => ids.get(id) ?? id;
-  return JSON.stringify([params.map(({ type }) => type), nodes.map(({ kind, inputs, attrs, type }) => [kind, inputs.map(name), attrs, type]), name(result)]);
+  return JSON.stringify([params.map(({ type }) => type), nodes.map(({ kind, inputs, attrs, type }) => [kind, inputs.map(name), kind === 'random' ? null : attrs, type]), name(result)]);
 }
