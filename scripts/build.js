@@ -19,7 +19,7 @@ if (status !== 0) {
 
 // Schemas and other data files that the sources read stand beside them.
 const folders = ['compiler', 'runtime', 'cli'];
-const isData = (path) => extname(path) === '' || ['.json', '.html', '.css', '.txt', '.py'].includes(extname(path));
+const isData = (path) => extname(path) === '' || ['.json', '.html', '.css', '.txt'].includes(extname(path));
 for (const folder of folders) cpSync(join(root, folder), join(next, folder), { recursive: true, filter: isData });
 // The package entry of chevrotain loads some 600 small modules, which is most of the time `zz check` takes; its own bundle is the same code in one file.
 const syntax = join(next, 'compiler/1-syntax');

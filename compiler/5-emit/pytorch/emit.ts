@@ -7,7 +7,19 @@ import { unroll } from '../../3-passes/unroll.ts';
 import { classesOf } from './classes.ts';
 import type { Classes } from './classes.ts';
 import type { Sources } from './comments.ts';
-import { heading, part } from './parts.ts';
+import { heading, textOf } from './part.ts';
+import type { Part } from './part.ts';
+import { AUGMENT } from './parts/augment.ts';
+import { BATCHNORM } from './parts/batchnorm.ts';
+import { DATA } from './parts/data.ts';
+import { NORMALISE_CHANNEL } from './parts/normalise-channel.ts';
+import { NORMALISE_NONE } from './parts/normalise-none.ts';
+import { NORMALISE_PER_BATCH } from './parts/normalise-batch.ts';
+import { PLAIN_READINGS } from './parts/plain-readings.ts';
+import { RANDOM } from './parts/random.ts';
+import { ROUTES } from './parts/routes.ts';
+import { TRAIN } from './parts/train.ts';
+import { WEIGHTS } from './parts/weights.ts';
 import { number, quoted, tuple } from './python.ts';
 import { augmentationsOf, optimizerLines, scheduleLines, viewLines } from './settings.ts';
 
@@ -42,12 +54,12 @@ export function emitPyTorch(graph: Graph, { version, sources, file }: PyTorchOpt
     settings(graph),
     heading('The net. Values of four axes are [batch, channels, height, width]; comments are the lines of the source.'),
     RESULT,
-    ...(classes.routed ? [part('routes')] : []),
-    ...(classes.batchnorm ? [part('batchnorm')] : []),
+    ...(classes.routed ? [textOf(ROUTES)] : []),
+    ...(classes.batchnorm ? [textOf(BATCHNORM)] : []),
     classes.lines.join('\n').trimEnd(),
     `def make_net() -> ${classes.name}:\n    return ${classes.name}()`,
     tensorTable(graph, classes),
-    part('random', (name) => trains || !['below', 'shuffled'].includes(name)),
+    textOf(RANDOM, (name) => trains || !['below', 'shuffled'].includes(name)),
     weights(graph),
     ...(trains ? pipeline(graph) : []),
   ];
@@ -137,7 +149,7 @@ const initOf = (node: Node | undefined): string => {
 function weights(graph: Graph): string {
   const inits = new Set<string>(graph.nodes.flatMap((node) => (node.kind === 'weight' ? [node.attrs.init] : node.kind === 'state' ? [node.attrs.value === 1 ? 'ones' : 'zeros'] : [])));
   const needed: Readonly<Record<string, string>> = { truncated_normals: 'truncated_normal', orthogonal: 'orthogonal' };
-  return part('weights', (name) => needed[name] === undefined || inits.has(needed[name]))
+  return textOf(WEIGHTS, (name) => needed[name] === undefined || inits.has(needed[name]))
     .split('\n')
     .filter((line) => {
       const init = /^ {4}"(\w+)": lambda shape/.exec(line)?.[1];
@@ -146,16 +158,18 @@ function weights(graph: Graph): string {
     .join('\n');
 }
 
+const NORMALISATIONS: { readonly [N in Graph['train']['normalize']]: Part } = { none: NORMALISE_NONE, channel: NORMALISE_CHANNEL, per_batch: NORMALISE_PER_BATCH };
+
 /** Data and training. */
 function pipeline(graph: Graph): string[] {
   const used = augmentationsOf(graph);
   const operations = ['hflip', 'crop', 'blur', 'cutout', 'brightness', 'noise', 'sometimes'];
   const isUsed = (name: string): boolean => !operations.includes(name) || used.has(name as never);
   const views = viewLines(graph).join('\n');
-  const data = used.size === 0 ? [part('data'), views, part('plain-readings')] : [part('augment', isUsed), views, part('data')];
-  return [...data, part(`normalise-${graph.train.normalize}`), optimizerLines(graph).join('\n'), scheduleLines(graph).join('\n'), training(graph)];
+  const data = used.size === 0 ? [textOf(DATA), views, textOf(PLAIN_READINGS)] : [textOf(AUGMENT, isUsed), views, textOf(DATA)];
+  return [...data, textOf(NORMALISATIONS[graph.train.normalize]), optimizerLines(graph).join('\n'), scheduleLines(graph).join('\n'), training(graph)];
 }
 
 /** The training part; without clipping where there is none. */
 const training = ({ train }: Graph): string =>
-  part('train').split('\n').filter((line) => train.clipNorm > 0 || !line.includes('CLIP_NORM')).join('\n');
+  textOf(TRAIN).split('\n').filter((line) => train.clipNorm > 0 || !line.includes('CLIP_NORM')).join('\n');

@@ -40,7 +40,7 @@ class Routes:
         self.value: dict[str, Tensor] = {}
 
     def at(self, name: str, x: Tensor, rule: Callable[[Tensor], Tensor] | None = None, after: Sequence[Tensor] = ()) -> Tensor:
-        """x, whose gradient becomes rule(the one that autograd finds). It is known before autograd comes to the values of `after`."""
+        """x, whose gradient becomes rule(the one that autograd finds). It is known before autograd comes to the values of 'after'."""
         if torch.is_grad_enabled() and not x.requires_grad:
             x = x.detach().requires_grad_()
         return Route.apply(x, self.grad, name, rule, *after)

@@ -159,7 +159,7 @@ def normals(count: int, *key: int) -> Tensor:
 
 
 def shuffled(index: Tensor, count: int, key: int) -> Tensor:
-    """The places of 0..count-1 in an order drawn for `key`: a Feistel network, walked until it lands below `count` (Black and Rogaway, 2002)."""
+    """The places of 0..count-1 in an order drawn for 'key': a Feistel network, walked until it lands below 'count' (Black and Rogaway, 2002)."""
     half = max(1, ((count - 1).bit_length() + 1) // 2)
 
     def permuted(place: Tensor) -> Tensor:
@@ -178,7 +178,7 @@ def shuffled(index: Tensor, count: int, key: int) -> Tensor:
 # Weights: how they begin, and their way to and from ZigZag.
 
 
-# By init: the first values of a tensor of a shape in ZigZag's layout. `he` is normal (He et al., 2015), `glorot` uniform (Glorot and Bengio, 2010).
+# By init: the first values of a tensor of a shape in ZigZag's layout. 'he' is normal (He et al., 2015), 'glorot' uniform (Glorot and Bengio, 2010).
 INITS = {
     "he": lambda shape, std, *key: std * normals(shape.numel(), *key),
 }
@@ -194,7 +194,7 @@ def to_zigzag(x: Tensor) -> Tensor:
 
 
 def initialise(net: nn.Module, seed: int) -> None:
-    """Gives every parameter and running statistic the values with which `zz train` begins for this seed."""
+    """Gives every parameter and running statistic the values with which 'zz train' begins for this seed."""
     state = net.state_dict()
     for name, (parameter, init, std) in TENSORS.items():
         shape = to_zigzag(state[parameter]).shape
@@ -223,7 +223,7 @@ def read_safetensors(path: str) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def write_safetensors(path: str, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    """Writes the file beside `path` first, so that a crash leaves the old one."""
+    """Writes the file beside 'path' first, so that a crash leaves the old one."""
     header, data = {"__metadata__": metadata}, []
     offset = 0
     for name, tensor in tensors.items():
@@ -239,7 +239,7 @@ def write_safetensors(path: str, tensors: dict[str, Tensor], metadata: dict[str,
 
 
 def load(net: nn.Module, path: str) -> None:
-    """Takes the weights and running statistics of a file that `zz train`, `zz compile` or `save` wrote."""
+    """Takes the weights and running statistics of a file that 'zz train', 'zz compile' or 'save' wrote."""
     tensors, _ = read_safetensors(path)
     state = net.state_dict()
     wrong = []
@@ -256,14 +256,14 @@ def load(net: nn.Module, path: str) -> None:
 
 
 def save(net: nn.Module, path: str) -> None:
-    """Writes the weights and running statistics under ZigZag's names and in its layouts: for `zz import`, `zz compile --weights` and `load`."""
+    """Writes the weights and running statistics under ZigZag's names and in its layouts: for 'zz import', 'zz compile --weights' and 'load'."""
     state = net.state_dict()
     tensors = {name: to_zigzag(state[parameter]) for name, (parameter, *_) in TENSORS.items()}
     write_safetensors(path, tensors, {"format": "zigzag-weights-1", "net": NET})
 
 
 # --------------------------------------------------------------------------------------------------
-# Views: augmentations of a batch [N, C, H, W] of pixels from 0 to 1. `draw(n)` gives 32 random bits for every image, others for each n.
+# Views: augmentations of a batch [N, C, H, W] of pixels from 0 to 1. 'draw(n)' gives 32 random bits for every image, others for each n.
 
 
 def hflip(x: Tensor, draw, p: float) -> Tensor:
@@ -272,7 +272,7 @@ def hflip(x: Tensor, draw, p: float) -> Tensor:
 
 
 def blur(x: Tensor, draw, low: float, high: float) -> Tensor:
-    """A Gaussian blur, sigma between `low` and `high`; edges repeat."""
+    """A Gaussian blur, sigma between 'low' and 'high'; edges repeat."""
     n, c, h, w = x.shape
     sigma = low + (high - low) * unit(draw(0))[:, None]
     radius = math.ceil(3 * high)
@@ -305,7 +305,7 @@ class Draw:
 
 
 def places(step: tuple) -> int:
-    """How many places of its chain an augmentation takes: what stands inside `sometimes` has its own."""
+    """How many places of its chain an augmentation takes: what stands inside 'sometimes' has its own."""
     return 1 + places(step[2]) if step[0] is sometimes else 1
 
 
@@ -320,7 +320,7 @@ def augment(x: Tensor, steps: list[tuple], key: Tensor) -> Tensor:
 
 
 def readings(pixels: Tensor, step: int, images: Tensor, seed: int) -> list[Tensor]:
-    """What the net's inputs read in training; `images` are the images' places in the batch of all ranks."""
+    """What the net's inputs read in training; 'images' are the images' places in the batch of all ranks."""
     return [
         torch.cat([augment(pixels, chain, hashed(hashed(seed, AUGMENT), step, images, text_key(name), part)) for part, chain in enumerate(chains)])
         for name, chains in VIEWS.items()
@@ -388,7 +388,7 @@ def synthetic(seed: int) -> tuple[list[str], Split, Split]:
 
 
 def open_data(name: str, seed: int) -> tuple[list[str], Split, Split]:
-    """`synthetic`, or a folder: the official CIFAR-10 binary files, or images by class."""
+    """'synthetic', or a folder: the official CIFAR-10 binary files, or images by class."""
     if name == "synthetic":
         return synthetic(seed)
     for folder in (Path(name), Path(name) / "cifar-10-batches-bin"):
@@ -404,7 +404,7 @@ EVALUATION_SEED = 678  # the test images' order is the same in every run
 
 
 class Batches:
-    """Batches by step: the same images and views as `zz train` takes for the seed. Each rank makes its share of a batch."""
+    """Batches by step: the same images and views as 'zz train' takes for the seed. Each rank makes its share of a batch."""
 
     def __init__(self, train: Split, test: Split, batch: int, seed: int, device: torch.device) -> None:
         self.rank, self.world = rank_and_world()

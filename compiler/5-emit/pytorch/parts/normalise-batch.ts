@@ -1,3 +1,9 @@
+// Python: normalisation by the statistics of each batch.
+
+import type { Part } from '../part.ts';
+
+export const NORMALISE_PER_BATCH: Part = {
+  text: String.raw`
 class Normalise:
     """Each pixel and channel minus its mean over the batch, by its standard deviation over the batch: of all inputs together, and in training of all ranks."""
 
@@ -11,3 +17,5 @@ class Normalise:
         std = average(((together - mean) ** 2).mean(0)).sqrt()
         std[std == 0] = 1
         return [(x - mean) / std for x in inputs]
+`,
+};

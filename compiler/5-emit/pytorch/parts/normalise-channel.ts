@@ -1,3 +1,9 @@
+// Python: normalisation by the statistics of the training images.
+
+import type { Part } from '../part.ts';
+
+export const NORMALISE_CHANNEL: Part = {
+  text: String.raw`
 class Normalise:
     """Each channel minus its mean over the training images, by its standard deviation over them."""
 
@@ -12,3 +18,5 @@ class Normalise:
 
     def __call__(self, inputs: list[Tensor], shared: bool = False) -> list[Tensor]:
         return [(x - self.mean) / self.std for x in inputs]
+`,
+};

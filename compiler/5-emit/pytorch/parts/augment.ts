@@ -1,13 +1,17 @@
-"""Views: augmentations of a batch [N, C, H, W] of pixels from 0 to 1. `draw(n)` gives 32 random bits for every image, others for each n."""
+// Python: augmentations of a batch.
 
+import type { Part } from '../part.ts';
 
+export const AUGMENT: Part = {
+  heading: 'Views: augmentations of a batch [N, C, H, W] of pixels from 0 to 1. \'draw(n)\' gives 32 random bits for every image, others for each n.',
+  text: String.raw`
 def hflip(x: Tensor, draw, p: float) -> Tensor:
     """Mirrors left and right."""
     return torch.where((unit(draw(0)) < p)[:, None, None, None], x.flip(3), x)
 
 
 def crop(x: Tensor, draw, pad: int) -> Tensor:
-    """Moves by up to `pad` pixels each way; zeros come in."""
+    """Moves by up to 'pad' pixels each way; zeros come in."""
     n, _, h, w = x.shape
     rows = torch.arange(h, device=x.device) + below(draw(0), 2 * pad + 1)[:, None]
     columns = torch.arange(w, device=x.device) + below(draw(1), 2 * pad + 1)[:, None]
@@ -16,7 +20,7 @@ def crop(x: Tensor, draw, pad: int) -> Tensor:
 
 
 def blur(x: Tensor, draw, low: float, high: float) -> Tensor:
-    """A Gaussian blur, sigma between `low` and `high`; edges repeat."""
+    """A Gaussian blur, sigma between 'low' and 'high'; edges repeat."""
     n, c, h, w = x.shape
     sigma = low + (high - low) * unit(draw(0))[:, None]
     radius = math.ceil(3 * high)
@@ -71,7 +75,7 @@ class Draw:
 
 
 def places(step: tuple) -> int:
-    """How many places of its chain an augmentation takes: what stands inside `sometimes` has its own."""
+    """How many places of its chain an augmentation takes: what stands inside 'sometimes' has its own."""
     return 1 + places(step[2]) if step[0] is sometimes else 1
 
 
@@ -86,8 +90,10 @@ def augment(x: Tensor, steps: list[tuple], key: Tensor) -> Tensor:
 
 
 def readings(pixels: Tensor, step: int, images: Tensor, seed: int) -> list[Tensor]:
-    """What the net's inputs read in training; `images` are the images' places in the batch of all ranks."""
+    """What the net's inputs read in training; 'images' are the images' places in the batch of all ranks."""
     return [
         torch.cat([augment(pixels, chain, hashed(hashed(seed, AUGMENT), step, images, text_key(name), part)) for part, chain in enumerate(chains)])
         for name, chains in VIEWS.items()
     ]
+`,
+};

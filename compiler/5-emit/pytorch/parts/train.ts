@@ -1,6 +1,10 @@
-"""Training and scoring, on one device or under torchrun."""
+// Python: steps, epochs, scores, the command line.
 
+import type { Part } from '../part.ts';
 
+export const TRAIN: Part = {
+  heading: 'Training and scoring, on one device or under torchrun.',
+  text: String.raw`
 def rank_and_world() -> tuple[int, int]:
     return (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
 
@@ -131,3 +135,5 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+`,
+};

@@ -1,6 +1,10 @@
-"""Counter-based random numbers, as ZigZag draws them: a number depends on its key alone, so the same seed gives the same weights, batches and views, on any number of ranks."""
+// Python: counter-based random numbers.
 
+import type { Part } from '../part.ts';
 
+export const RANDOM: Part = {
+  heading: 'Counter-based random numbers, as ZigZag draws them: a number depends on its key alone, so the same seed gives the same weights, batches and views, on any number of ranks.',
+  text: String.raw`
 def mix(x):
     """A bijective mix of 32 bits (lowbias32 of C. Wellons, "Prospecting for hash functions", 2018), of an int or of int64 tensors."""
     x = ((x ^ (x >> 16)) * 0x7FEB352D) & 0xFFFFFFFF
@@ -41,7 +45,7 @@ def normals(count: int, *key: int) -> Tensor:
 
 
 def shuffled(index: Tensor, count: int, key: int) -> Tensor:
-    """The places of 0..count-1 in an order drawn for `key`: a Feistel network, walked until it lands below `count` (Black and Rogaway, 2002)."""
+    """The places of 0..count-1 in an order drawn for 'key': a Feistel network, walked until it lands below 'count' (Black and Rogaway, 2002)."""
     half = max(1, ((count - 1).bit_length() + 1) // 2)
 
     def permuted(place: Tensor) -> Tensor:
@@ -54,3 +58,5 @@ def shuffled(index: Tensor, count: int, key: int) -> Tensor:
     while (place >= count).any():
         place = torch.where(place >= count, permuted(place), place)
     return place
+`,
+};

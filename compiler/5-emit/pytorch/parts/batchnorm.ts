@@ -1,3 +1,9 @@
+// Python: a batch normalisation that keeps statistics as ZigZag does.
+
+import type { Part } from '../part.ts';
+
+export const BATCHNORM: Part = {
+  text: String.raw`
 class BatchNorm(nn.BatchNorm2d):
     """Batch normalisation over all axes but the second. The running variance follows the batch's own variance, where PyTorch's follows the unbiased one."""
 
@@ -9,3 +15,5 @@ class BatchNorm(nn.BatchNorm2d):
             self.running_mean.lerp_(x.mean(axes), self.momentum)
             self.running_var.lerp_(x.var(axes, unbiased=False), self.momentum)
         return F.batch_norm(x, None, None, self.weight, self.bias, True, 0.0, self.eps)
+`,
+};

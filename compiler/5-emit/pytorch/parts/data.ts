@@ -1,6 +1,10 @@
-"""The data: all images on the device as bytes, and batches made of them there."""
+// Python: reading images, and batches by step.
 
+import type { Part } from '../part.ts';
 
+export const DATA: Part = {
+  heading: 'The data: all images on the device as bytes, and batches made of them there.',
+  text: String.raw`
 class Split(NamedTuple):
     images: Tensor  # uint8 [N, C, H, W]
     labels: Tensor  # int64 [N]
@@ -51,7 +55,7 @@ def synthetic(seed: int) -> tuple[list[str], Split, Split]:
 
 
 def open_data(name: str, seed: int) -> tuple[list[str], Split, Split]:
-    """`synthetic`, or a folder: the official CIFAR-10 binary files, or images by class."""
+    """'synthetic', or a folder: the official CIFAR-10 binary files, or images by class."""
     if name == "synthetic":
         return synthetic(seed)
     for folder in (Path(name), Path(name) / "cifar-10-batches-bin"):
@@ -67,7 +71,7 @@ EVALUATION_SEED = 678  # the test images' order is the same in every run
 
 
 class Batches:
-    """Batches by step: the same images and views as `zz train` takes for the seed. Each rank makes its share of a batch."""
+    """Batches by step: the same images and views as 'zz train' takes for the seed. Each rank makes its share of a batch."""
 
     def __init__(self, train: Split, test: Split, batch: int, seed: int, device: torch.device) -> None:
         self.rank, self.world = rank_and_world()
@@ -98,3 +102,5 @@ class Batches:
             indices = shuffled(places, count, hashed(EVALUATION_SEED, EVALUATE))
             pixels = self.test_split.images[indices].float() / 255
             yield self.normalise([pixels.clone() for _ in VIEWS]), self.test_split.labels[indices], min(size, count - start)
+`,
+};

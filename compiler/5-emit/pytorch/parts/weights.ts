@@ -1,6 +1,10 @@
-"""Weights: how they begin, and their way to and from ZigZag."""
+// Python: initial values, and safetensors files.
 
+import type { Part } from '../part.ts';
 
+export const WEIGHTS: Part = {
+  heading: 'Weights: how they begin, and their way to and from ZigZag.',
+  text: String.raw`
 def truncated_normals(count: int, *key: int) -> Tensor:
     """Standard normal numbers within two deviations of 0; others are drawn again."""
     drawn = 2 * count + 64
@@ -20,7 +24,7 @@ def orthogonal(rows: int, columns: int, *key: int) -> Tensor:
     return q if rows >= columns else q.t()
 
 
-# By init: the first values of a tensor of a shape in ZigZag's layout. `he` is normal (He et al., 2015), `glorot` uniform (Glorot and Bengio, 2010).
+# By init: the first values of a tensor of a shape in ZigZag's layout. 'he' is normal (He et al., 2015), 'glorot' uniform (Glorot and Bengio, 2010).
 INITS = {
     "he": lambda shape, std, *key: std * normals(shape.numel(), *key),
     "normal": lambda shape, std, *key: std * normals(shape.numel(), *key),
@@ -42,7 +46,7 @@ def to_zigzag(x: Tensor) -> Tensor:
 
 
 def initialise(net: nn.Module, seed: int) -> None:
-    """Gives every parameter and running statistic the values with which `zz train` begins for this seed."""
+    """Gives every parameter and running statistic the values with which 'zz train' begins for this seed."""
     state = net.state_dict()
     for name, (parameter, init, std) in TENSORS.items():
         shape = to_zigzag(state[parameter]).shape
@@ -71,7 +75,7 @@ def read_safetensors(path: str) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def write_safetensors(path: str, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    """Writes the file beside `path` first, so that a crash leaves the old one."""
+    """Writes the file beside 'path' first, so that a crash leaves the old one."""
     header, data = {"__metadata__": metadata}, []
     offset = 0
     for name, tensor in tensors.items():
@@ -87,7 +91,7 @@ def write_safetensors(path: str, tensors: dict[str, Tensor], metadata: dict[str,
 
 
 def load(net: nn.Module, path: str) -> None:
-    """Takes the weights and running statistics of a file that `zz train`, `zz compile` or `save` wrote."""
+    """Takes the weights and running statistics of a file that 'zz train', 'zz compile' or 'save' wrote."""
     tensors, _ = read_safetensors(path)
     state = net.state_dict()
     wrong = []
@@ -104,7 +108,9 @@ def load(net: nn.Module, path: str) -> None:
 
 
 def save(net: nn.Module, path: str) -> None:
-    """Writes the weights and running statistics under ZigZag's names and in its layouts: for `zz import`, `zz compile --weights` and `load`."""
+    """Writes the weights and running statistics under ZigZag's names and in its layouts: for 'zz import', 'zz compile --weights' and 'load'."""
     state = net.state_dict()
     tensors = {name: to_zigzag(state[parameter]) for name, (parameter, *_) in TENSORS.items()}
     write_safetensors(path, tensors, {"format": "zigzag-weights-1", "net": NET})
+`,
+};

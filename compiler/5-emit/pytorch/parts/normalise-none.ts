@@ -1,3 +1,9 @@
+// Python: no normalisation.
+
+import type { Part } from '../part.ts';
+
+export const NORMALISE_NONE: Part = {
+  text: String.raw`
 class Normalise:
     """Pixels stay from 0 to 1."""
 
@@ -6,3 +12,5 @@ class Normalise:
 
     def __call__(self, inputs: list[Tensor], shared: bool = False) -> list[Tensor]:
         return inputs
+`,
+};
