@@ -9,6 +9,7 @@ import { NumericsError } from '../runtime/numerics.ts';
 import { isSystemError } from '../runtime/files.ts';
 import { readMetrics, rewindMetrics, type EpochMetrics } from '../runtime/metrics.ts';
 import { createRun, keeperOf, latestRun, openRun, refuseUsed, writeConfig, type Run, type RunConfig } from '../runtime/run-dir.ts';
+import { CONFIG_FORMAT } from '../runtime/run-config.ts';
 import type { AddCommand } from './command.ts';
 import { backendsFor } from './backends.ts';
 import { SourceError } from './diagnostics.ts';
@@ -80,7 +81,7 @@ async function fresh(file: string | undefined, options: Options, io: Io): Promis
   if (net.graph.loss === undefined) throw new UsageError(`net ${net.name} has no loss`, 'Add a loss to the net; without one it can predict but not be trained.');
   if (options.out !== undefined) await refuseUsed(at(io, options.out));
   const config: RunConfig = {
-    format: 1,
+    format: CONFIG_FORMAT,
     zigzag: VERSION,
     node: process.version,
     created: new Date().toISOString(),
@@ -136,7 +137,7 @@ async function trainTo(started: Started, options: Options, signal: AbortSignal, 
     const { batches, runner } = await opened.feed();
     const config: RunConfig = { ...started.config, backend: session.backend, classes: dataset.classes };
     const run = 'run' in started.place ? { ...started.place.run, config } : await createRun(started.place, config, net.source);
-    if ('run' in started.place) await writeConfig(run.paths, config);
+    if ('run' in started.place) await writeConfig(run);
     await opened.restore(from === START ? undefined : await readCheckpoint(run.paths.checkpoint));
     const epochs = [...(await rewindMetrics(run.paths.metrics, from.epoch))];
     const label = `${net.name} on ${session.backend} (${session.device})`;

@@ -1,10 +1,12 @@
 // config.json of a run: what it was trained with. Read from files that anyone may have written, so checked against a schema.
 
+import { sha256 } from '@noble/hashes/sha2.js';
+import { bytesToHex } from '@noble/hashes/utils.js';
 import type { OptimizerSettings, ScheduleSettings, TrainSettings } from '../compiler/5-emit/model.ts';
 import { RunError } from './errors.ts';
 
 /** The version of what is written here; what a later one wrote is refused. */
-export const CONFIG_FORMAT = 1;
+export const CONFIG_FORMAT = 2;
 
 export interface RunConfig {
   readonly format: typeof CONFIG_FORMAT;
@@ -84,8 +86,14 @@ const CONFIG: Fields<RunConfig> = {
   imports: list(object({ file: line, text })),
 };
 
-/** The configuration in the file's text. Throws RunError where it is none, or of a later version. */
-export async function parseConfig(path: string, contents: string): Promise<RunConfig> {
+/** SHA-256 of the configuration and the source: a run is one net, trained in one way. */
+const digestOf = (config: RunConfig, source: string): string => `sha256:${bytesToHex(sha256(new TextEncoder().encode(JSON.stringify([config, source]))))}`;
+
+/** The text of config.json beside a model.zz of this text. */
+export const configText = (config: RunConfig, source: string): string => `${JSON.stringify({ ...config, digest: digestOf(config, source) }, null, 2)}\n`;
+
+/** The configuration in the text of config.json. Throws RunError where it is none, of another version, or not the one that was written with the source. */
+export async function parseConfig(path: string, contents: string, source: string): Promise<RunConfig> {
   const advice = 'The file was changed or written by another version of zz; train again.';
   let json: unknown;
   try {
@@ -94,11 +102,18 @@ export async function parseConfig(path: string, contents: string): Promise<RunCo
     throw new RunError(`${path} is not JSON`, advice, { cause: error });
   }
   const format = typeof json === 'object' && json !== null && 'format' in json ? json.format : undefined;
-  if (typeof format === 'number' && format > CONFIG_FORMAT) throw new RunError(`${path} was written by a later version of zz, in format ${format}; this one reads ${CONFIG_FORMAT}`, 'Update zz, or train again.');
+  if (typeof format === 'number' && format !== CONFIG_FORMAT) {
+    const [age, way] = format > CONFIG_FORMAT ? ['a later', 'Update zz, or train again.'] : ['an earlier', 'Train again.'];
+    throw new RunError(`${path} was written by ${age} version of zz, in format ${format}; this one reads ${CONFIG_FORMAT}`, way);
+  }
   const { Ajv } = await import('ajv');
-  const validate = new Ajv().compile<RunConfig>(object(CONFIG));
-  if (validate(json)) return json;
-  const [wrong] = validate.errors ?? [];
-  const field = wrong?.instancePath.slice(1).replaceAll('/', '.') || String(wrong?.params['missingProperty'] ?? wrong?.params['additionalProperty'] ?? 'configuration');
-  throw new RunError(`${path} has no usable "${field}": it ${wrong?.message ?? 'does not follow the schema'}`, advice);
+  const validate = new Ajv().compile<RunConfig & { readonly digest: string }>(object({ ...CONFIG, digest: line }));
+  if (!validate(json)) {
+    const [wrong] = validate.errors ?? [];
+    const field = wrong?.instancePath.slice(1).replaceAll('/', '.') || String(wrong?.params['missingProperty'] ?? wrong?.params['additionalProperty'] ?? 'configuration');
+    throw new RunError(`${path} has no usable "${field}": it ${wrong?.message ?? 'does not follow the schema'}`, advice);
+  }
+  const { digest, ...config } = json;
+  if (digest !== digestOf(config, source)) throw new RunError(`${path} or the model.zz beside it was changed since the run began`, 'Settings of a run are changed with flags of zz train --resume; for another net train again.');
+  return config;
 }

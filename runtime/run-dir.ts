@@ -6,7 +6,7 @@ import { writeCheckpoint } from './checkpoint-file.ts';
 import { RunError } from './errors.ts';
 import { isSystemError, makeNumbered, readText, writeWhole } from './files.ts';
 import { appendMetrics } from './metrics.ts';
-import { parseConfig, type RunConfig } from './run-config.ts';
+import { configText, parseConfig, type RunConfig } from './run-config.ts';
 import type { Keeper } from './train.ts';
 
 export type { RunConfig } from './run-config.ts';
@@ -56,7 +56,7 @@ export async function createRun(place: { readonly dir: string } | { readonly bas
   const dir = 'dir' in place ? place.dir : await makeNumbered(place.base);
   const paths = pathsOf(dir);
   await writeWhole(paths.model, source);
-  await writeConfig(paths, config);
+  await writeConfig({ paths, config, source });
   return { dir, paths, config, source };
 }
 
@@ -66,7 +66,7 @@ export const keeperOf = ({ metrics, checkpoint }: Pick<RunPaths, 'metrics' | 'ch
   checkpoint: (each) => writeCheckpoint(checkpoint, each),
 });
 
-export const writeConfig = (paths: Pick<RunPaths, 'config'>, config: RunConfig): Promise<void> => writeWhole(paths.config, `${JSON.stringify(config, null, 2)}\n`);
+export const writeConfig = ({ paths, config, source }: Pick<Run, 'paths' | 'config' | 'source'>): Promise<void> => writeWhole(paths.config, configText(config, source));
 
 /** Throws RunError where `dir` is not a run directory, or one of another version. */
 export async function openRun(dir: string): Promise<Run> {
@@ -76,7 +76,8 @@ export async function openRun(dir: string): Promise<Run> {
       if (isSystemError(error, 'ENOENT') || isSystemError(error, 'ENOTDIR')) throw new RunError(`${dir} is not a run directory: there is no ${basename(path)}`, 'Name a folder that zz train wrote.');
       throw error;
     });
-  return { dir, paths, config: await parseConfig(paths.config, await text(paths.config)), source: await text(paths.model) };
+  const [config, source] = [await text(paths.config), await text(paths.model)];
+  return { dir, paths, source, config: await parseConfig(paths.config, config, source) };
 }
 
 /** The run of `<base>-<n>` with the highest number, or undefined. */

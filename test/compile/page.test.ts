@@ -7,6 +7,7 @@ import { pathToFileURL } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openRun, writeConfig } from '../../runtime/run-dir.ts';
 import { chromium, SOFTWARE } from '../browser/page.ts';
 import { start } from '../cli/built.ts';
 import { zz } from '../cli/zz.ts';
@@ -29,10 +30,9 @@ beforeAll(async () => {
   app = await createApp({ page: true });
   await writeFile(join(app.folder, 'tiny.zz'), NET);
   await app.zz('train', 'tiny.zz', '--backend', 'wasm', '--out', 'run', '--quiet');
-  const config = JSON.parse(await readFile(join(app.folder, 'run/config.json'), 'utf8')) as { classes: string[] };
+  const run = await openRun(join(app.folder, 'run'));
   // Markup in a name would end the page's script, if it were not written as what it is.
-  config.classes[3] = '</script><b>dog';
-  await writeFile(join(app.folder, 'run/config.json'), JSON.stringify(config));
+  await writeConfig({ ...run, config: { ...run.config, classes: run.config.classes.with(3, '</script><b>dog') } });
   const ended = await start(app.main, ['compile', '--weights', 'run', '-o', 'page.html'], app.folder);
   expect(ended).toMatchObject({ code: 0, stdout: '', stderr: 'wrote page.html\n' });
   url = pathToFileURL(join(app.folder, 'page.html')).href;

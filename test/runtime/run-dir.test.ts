@@ -20,7 +20,7 @@ beforeEach(async () => {
 afterEach(() => rm(dir, { recursive: true }));
 
 const config: RunConfig = {
-  format: 1, zigzag: '0.1.0', node: 'v20', created: '2025-01-01T00:00:00.000Z', file: 'a.zz', net: 'Net', settings: fakeModel().train,
+  format: 2, zigzag: '0.1.0', node: 'v20', created: '2025-01-01T00:00:00.000Z', file: 'a.zz', net: 'Net', settings: fakeModel().train,
   width: 0.5, limit: null, backend: 'reference', classes: ['cat', 'dog'], imports: [{ file: 'lib.zz', text: 'net L { }' }],
 };
 
@@ -50,18 +50,28 @@ describe('run directories', () => {
     expect(await latestRun(base)).toBe(`${base}-12`);
   });
 
+  /** Changes fields of config.json. */
+  const edit = (fields: Record<string, unknown>) => async (run: string): Promise<void> => {
+    const path = join(run, 'config.json');
+    await writeFile(path, JSON.stringify({ ...(JSON.parse(await readFile(path, 'utf8')) as object), ...fields }));
+  };
+
   test.each<[string, (run: string) => Promise<unknown>, RegExp]>([
     ['nothing there', (run) => rm(run, { recursive: true }), /is not a run directory: there is no config.json/],
     ['no model', (run) => rm(join(run, 'model.zz')), /there is no model.zz/],
     ['half a config', (run) => writeFile(join(run, 'config.json'), '{"format": 1,'), /config.json is not JSON/],
     ['null', (run) => writeFile(join(run, 'config.json'), 'null'), /no usable "configuration": it must be object/],
-    ['another format', (run) => writeFile(join(run, 'config.json'), JSON.stringify({ ...config, format: 2 })), /written by a later version of zz, in format 2; this one reads 1/],
-    ['an unknown optimiser', (run) => writeFile(join(run, 'config.json'), JSON.stringify({ ...config, settings: { ...config.settings, optimizer: { kind: 'magic', lr: 1 } } })), /no usable "settings.optimizer/],
-    ['a batch beyond all bounds', (run) => writeFile(join(run, 'config.json'), JSON.stringify({ ...config, settings: { ...config.settings, batch: 1e9 } })), /no usable "settings.batch": it must be <= 65536/],
-    ['an escape sequence for a class', (run) => writeFile(join(run, 'config.json'), JSON.stringify({ ...config, classes: ['cat', '\u001b[2J'] })), /no usable "classes.1"/],
-    ['a field of no meaning', (run) => writeFile(join(run, 'config.json'), JSON.stringify({ ...config, more: 1 })), /no usable "more"/],
-    ['settings gone', (run) => writeFile(join(run, 'config.json'), JSON.stringify({ ...config, settings: {} })), /no usable "settings"/],
-    ['a width of text', (run) => writeFile(join(run, 'config.json'), JSON.stringify({ ...config, width: '1' })), /no usable "width"/],
+    ['another format', edit({ format: 3 }), /written by a later version of zz, in format 3; this one reads 2/],
+    ['an earlier format', edit({ format: 1 }), /written by an earlier version of zz, in format 1/],
+    ['another seed', edit({ settings: { ...config.settings, seed: 2 } }), /was changed since the run began/],
+    ['another net', (run) => writeFile(join(run, 'model.zz'), 'net Net { }'), /was changed since the run began/],
+    ['no digest', edit({ digest: undefined }), /no usable "digest"/],
+    ['an unknown optimiser', edit({ settings: { ...config.settings, optimizer: { kind: 'magic', lr: 1 } } }), /no usable "settings.optimizer/],
+    ['a batch beyond all bounds', edit({ settings: { ...config.settings, batch: 1e9 } }), /no usable "settings.batch": it must be <= 65536/],
+    ['an escape sequence for a class', edit({ classes: ['cat', '\u001b[2J'] }), /no usable "classes.1"/],
+    ['a field of no meaning', edit({ more: 1 }), /no usable "more"/],
+    ['settings gone', edit({ settings: {} }), /no usable "settings"/],
+    ['a width of text', edit({ width: '1' }), /no usable "width"/],
   ])('%s is a clear error', async (_, damage, message) => {
     const { dir: run } = await createRun({ dir: join(dir, 'run') }, config, '');
     await damage(run);
