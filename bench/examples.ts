@@ -14,7 +14,7 @@ import { backendsFor, openFirst } from '../cli/backends.ts';
 /** The five cases. */
 export const CASES = ['case-a', 'case-b', 'case-c', 'case-d', 'case-e'];
 
-const sourceOf = (net: string) => loadProgram(`${net}.zz`, memoryReader({ [`${net}.zz`]: readFileSync(`dsl-examples/${net}.zz`, 'utf8') }));
+export const sourceOf = (net: string) => loadProgram(`${net}.zz`, memoryReader({ [`${net}.zz`]: readFileSync(`dsl-examples/${net}.zz`, 'utf8') }));
 
 /** The distinct images of a step that reads so many: a net may enter each of them several times. Throws RangeError where that is no whole number. */
 export function imagesFor(net: string, readings: number): number {

@@ -67,3 +67,16 @@ export interface CheckRow {
   /** Their names. */
   readonly failed: readonly string[];
 }
+
+/** A step of a net on the processor, measured in turn with the others of the same net and task. */
+export interface ProcessorRow {
+  readonly net: string;
+  readonly task: 'train' | 'predict';
+  readonly who: string;
+  readonly threads: number;
+  /** Images that a step reads: slow participants are given fewer. */
+  readonly readings: number;
+  readonly ms: Times;
+  readonly turns: number;
+  readonly readingsPerSecond: number;
+}

@@ -116,7 +116,7 @@ async function initialise(model: Model, session: Session): Promise<void> {
 const elements = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 
 /** Random images and labels for every leaf of a program. */
-async function randomFeeds(program: Program<unknown>, seed: number): Promise<ReadonlyMap<string, Tensor>> {
+export async function randomFeeds(program: Program<unknown>, seed: number): Promise<ReadonlyMap<string, Tensor>> {
   const [{ feedsOf }, { uniforms }] = await Promise.all([import('../runtime/feeds.ts'), import('../runtime/random.ts')]);
   const next = uniforms(seed);
   const classes = program.buffers.find(({ id }) => id === program.logits)?.shape.at(-1) ?? 1;
