@@ -16,21 +16,22 @@ export const chromium = CANDIDATES.find((path) => path !== undefined && existsSy
 export const SOFTWARE = ['--no-sandbox', '--use-angle=swiftshader', '--enable-unsafe-swiftshader', '--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader', '--enable-features=Vulkan'];
 
 /** Isolates the page, which shared memory asks for. */
-const HEADERS = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' };
+const ISOLATION = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' };
 
 /** An empty page in which modules can be loaded. */
-const page: Plugin = {
+const page = (headers: Readonly<Record<string, string>>): Plugin => ({
   name: 'page',
   configureServer: (server) => {
     server.middlewares.use('/page', (_, response) => {
-      for (const [name, value] of Object.entries({ 'Content-Type': 'text/html', ...HEADERS })) response.setHeader(name, value);
+      for (const [name, value] of Object.entries({ 'Content-Type': 'text/html', ...headers })) response.setHeader(name, value);
       response.end('<!doctype html>');
     });
   },
-};
+});
 
 /** The default export, a JSON value, of a module (a path from the repository's root) that is loaded in a page. Throws Error where it throws, or takes more than `timeout` milliseconds. */
-export async function inBrowser(module: string, timeout = 90_000): Promise<unknown> {
+export async function inBrowser(module: string, { timeout = 90_000, isolated = true } = {}): Promise<unknown> {
+  const headers = isolated ? ISOLATION : {};
   const { chromium: launcher } = await import('playwright-core');
   const cache = mkdtempSync(join(tmpdir(), 'zigzag-vite-'));
   const server = await createViteServer({
@@ -38,9 +39,9 @@ export async function inBrowser(module: string, timeout = 90_000): Promise<unkno
     configFile: false,
     logLevel: 'silent',
     cacheDir: cache,
-    plugins: [page],
-    server: { port: 0, host: '127.0.0.1', headers: HEADERS, hmr: false, watch: null },
-    optimizeDeps: { include: ['gpu.js'], exclude: ['webgpu'], entries: [] },
+    plugins: [page(headers)],
+    server: { port: 0, host: '127.0.0.1', headers, hmr: false, watch: null },
+    optimizeDeps: { include: ['gpu.js'], exclude: ['webgpu', 'binaryen'], entries: [] },
   });
   await server.listen();
   const address = server.httpServer?.address();

@@ -178,7 +178,7 @@ function optionsType({ backends, sizes, weights, batch, scheduled, epochs, seed 
       option('weights', `Uint8Array | ArrayBuffer | URL | 'initial'`, `The bytes or the address of a safetensors file, or \`initial\` for fresh weights. The default is ${weights === undefined ? '`initial`' : 'WEIGHTS'}.`),
       ...(sizes.length > 1 ? [option('batch', sizes.join(' | '), `How many images \`predict\` computes at once: 1 answers soonest, ${usual}, the default, gets through many soonest.`)] : []),
       option('seed', 'number', `What fresh weights${batch === undefined ? '' : ', augmentations and dropout'} are drawn from; ${seed} if it is not given.`),
-      ...(backends.includes('wasm') ? [option('threads', 'number', 'Of the wasm backend in Node; as many as there are cores if it is not given.')] : []),
+      ...(backends.includes('wasm') ? [option('threads', 'number', 'Of the wasm backend, in Node and in pages that are cross-origin isolated; as many as there are cores if it is not given.')] : []),
       ...(batch !== undefined && scheduled ? [option('stepsPerEpoch', 'number', 'Training steps that go once through the images: the schedule of the learning rate depends on it, so that `trainStep` needs it.'), option('epochs', 'number', `How often training goes through the images; ${epochs} if it is not given.`)] : []),
     ],
   };
