@@ -62,7 +62,7 @@ export const BACKENDS: readonly BackendEntry[] = [
 ];
 
 export const AUTO = 'auto';
-const names = (): string[] => [AUTO, ...BACKENDS.map(({ name }) => name)];
+export const BACKEND_NAMES: readonly string[] = [AUTO, ...BACKENDS.map(({ name }) => name)];
 
 /** The GPU, if there is one; an adapter that is drawn by the processor is none. */
 async function findGpu(): Promise<Adapter | undefined> {
@@ -89,7 +89,7 @@ function automatic(): readonly BackendEntry[] {
 /** The backends to try for a name. Throws UsageError where there is none of it. */
 export function backendsFor(name: string, options: BackendOptions = {}): readonly BackendEntry[] {
   const entries = name === AUTO ? automatic() : BACKENDS.filter((candidate) => candidate.name === name);
-  if (entries.length === 0) throw new UsageError(`there is no backend "${name}" in this version`, `${didYouMean(name, names())}Backends: ${names().join(', ')}.`);
+  if (entries.length === 0) throw new UsageError(`there is no backend "${name}" in this version`, `${didYouMean(name, BACKEND_NAMES)}Backends: ${BACKEND_NAMES.join(', ')}.`);
   return entries.map((entry) => ({ ...entry, load: () => entry.load({ software: name !== AUTO, ...options }) }));
 }
 

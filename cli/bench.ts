@@ -6,12 +6,13 @@ import type { Model, Program } from '../compiler/5-emit/model.ts';
 import { BackendError, type Session, type Tensor } from '../runtime/backend.ts';
 import type { Images } from '../runtime/feeds.ts';
 import type { AddCommand } from './command.ts';
-import { backendsFor, openFirst } from './backends.ts';
+import { BACKEND_NAMES, backendsFor, openFirst } from './backends.ts';
+import { offering } from './choice.ts';
 import { SourceError } from './diagnostics.ts';
-import { EXIT, print, printJson, say, UsageError, type Io } from './io.ts';
+import { EXIT, lineWidth, print, printJson, say, UsageError, type Io } from './io.ts';
 import { loadNet, programTexts, type LoadedNet } from './load.ts';
 import { positive, threadCount, wholeNumber } from './settings.ts';
-import { percent } from './table.ts';
+import { labelled, percent, wrapped } from './table.ts';
 
 interface Options {
   readonly batch?: number;
@@ -20,6 +21,7 @@ interface Options {
   readonly backend: string;
   readonly threads?: number;
   readonly json?: boolean;
+  readonly quiet?: boolean;
 }
 
 export const benchCommand: AddCommand = (program, io, done) => {
@@ -31,9 +33,10 @@ export const benchCommand: AddCommand = (program, io, done) => {
     .option('--batch <images>', 'distinct images a step (default: the net\'s)', wholeNumber)
     .option('--width <factor>', 'scale every channel count but the last, and the pace of learning with it', positive, 1)
     .option('--steps <count>', 'steps that are timed (default: what 10 seconds hold, 5 to 200)', wholeNumber)
-    .option('--backend <name>', 'which backend', 'auto')
+    .addOption(offering('--backend <name>', 'which backend', BACKEND_NAMES).default('auto'))
     .option('--threads <count>', 'threads of the wasm backend (default: one a core)', threadCount)
     .option('--json', 'one JSON object on standard output')
+    .option('--quiet', 'no progress')
     .addHelpText('after', '\nExamples:\n  zz bench dsl-examples/case-d.zz --width 0.25\n  zz bench net.zz --batch 64 --backend wasm --json\n')
     .action(async (file: string, options: Options) => {
       await bench(file, options, io);
@@ -56,7 +59,7 @@ async function bench(file: string, options: Options, io: Io): Promise<void> {
   if (net.graph.loss === undefined) throw new UsageError(`net ${net.name} has no loss`, 'Add a loss to the net; without one it is not trained.');
   const batch = options.batch ?? net.settings.batch;
   const settings = { ...net.settings, batch };
-  const note = (text: string): void => { if (options.json !== true) say(io, text); };
+  const note = (text: string): void => { if (options.json !== true && options.quiet !== true) say(io, text); };
   const work = await workOf(net, settings, batch);
 
   note('compiling …');
@@ -80,7 +83,7 @@ async function bench(file: string, options: Options, io: Io): Promise<void> {
       memory,
     };
     if (options.json === true) printJson(io, result);
-    else print(io, describe(result));
+    else print(io, describe(result, lineWidth(io.stdout)));
   } finally {
     await session.dispose();
   }
@@ -241,15 +244,15 @@ const ms = (value: number): string => String(Number(value.toPrecision(4)));
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
 const giga = (value: number): string => (value / 1e9).toPrecision(4);
 
-function describe({ net, backend, device, batch, readings, weights, steps, ms: times, imagesPerSecond, flops, peak, share, memory }: Result): string {
-  const rows = [
+function describe({ net, backend, device, batch, readings, weights, steps, ms: times, imagesPerSecond, flops, peak, share, memory }: Result, width: number): string {
+  const rows: readonly (readonly [label: string, text: string])[] = [
     ['step', `${ms(times.median)} ms, the median of ${steps} steps; the middle half ${ms(times.low)} to ${ms(times.high)}, the fastest ${ms(times.fastest)}`],
     ['images/s', `${imagesPerSecond.toFixed(1)}${readings === batch ? '' : `, each read ${readings / batch} times`}`],
     ['arithmetic', `${giga(flops.step)} GFLOP a step, ${giga(flops.contractions)} of them in contractions; ${giga(flops.perSecond)} GFLOP/s`],
     ['peak', peak === null ? 'not measured: this backend runs no matrix products of that kind' : `${giga(peak.flopsPerSecond)} GFLOP/s in matrix products of ${peak.size}; the step has ${percent(share)} of it`],
     ['memory', `${megabytes(memory.kept)} of weights and states, ${megabytes(memory.buffers)} of all buffers, ${megabytes(memory.process)} of the process at its peak`],
   ];
-  return `${net}, ${weights.toLocaleString('en')} weights, ${batch} images a step, on ${backend} (${device})\n${rows.map(([name, text]) => `${(name ?? '').padEnd(12)}${text ?? ''}`).join('\n')}\n${COUNT}`;
+  return `${net}, ${weights.toLocaleString('en')} weights, ${batch} images a step, on ${backend} (${device})\n${labelled(rows, 12, width)}\n${wrapped(COUNT, width)}`;
 }
 
 const COUNT = 'Counted: the operations of the training graph before fusion, convolutions as direct ones, a multiplication and an addition as two.';

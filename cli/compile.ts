@@ -8,6 +8,7 @@ import { openRun } from '../runtime/run-dir.ts';
 import { readSafetensors } from '../runtime/tensor-file.ts';
 import type { AddCommand } from './command.ts';
 import type { CompileRequest, CompileTarget } from './compile/target.ts';
+import { offering } from './choice.ts';
 import { TARGETS } from './compile/targets.ts';
 import { trainedWeights } from './compile/weights.ts';
 import { at, didYouMean, EXIT, say, UsageError, type Io } from './io.ts';
@@ -40,7 +41,7 @@ export const compileCommand: AddCommand = (program, io, done) => {
     .requiredOption('-o, --out <file>', 'the file to write; one that is there is replaced')
     .addOption(target)
     .option('--weights <run>', 'a run directory, or a .safetensors file (default: fresh weights)')
-    .option('--backend <names>', 'backends to compile for: webgpu, wasm, gpujs, separated by commas (default: webgpu,wasm)', listed)
+    .addOption(offering('--backend <names>', 'backends to compile for: webgpu, wasm, gpujs, separated by commas (default: webgpu,wasm)', ['webgpu', 'wasm', 'gpujs']).argParser(listed))
     .option('--batch <images>', 'distinct images a training step takes (default: the net\'s)', wholeNumber)
     .option('--width <factor>', 'scale every channel count but the last, and the pace of learning with it (default: 1, or the run\'s)', positive)
     .addHelpText('after', '\nExamples:\n  zz compile net.zz -o model.ts\n  zz compile --weights runs/Plain-1 -o model.ts\n  zz compile net.zz --weights weights.safetensors --backend wasm -o model.js\n')

@@ -1,6 +1,7 @@
 // zz completion: what the Tab key offers in a shell, made from the commands themselves.
 
-import { Argument, type Command } from 'commander';
+import type { Argument, Command, Option } from 'commander';
+import { choiceArgument, type Offering } from './choice.ts';
 import type { AddCommand } from './command.ts';
 import { EXIT, print } from './io.ts';
 
@@ -12,7 +13,7 @@ export const completionCommand: AddCommand = (program, io, done) => {
     .command('completion')
     .summary('Tab completion for a shell')
     .description('Writes a script that teaches a shell the commands, options and their words.')
-    .addArgument(new Argument('<shell>', 'which shell').choices(SHELLS))
+    .addArgument(choiceArgument('<shell>', 'which shell', SHELLS))
     .addHelpText('after', '\nExamples:\n  source <(zz completion bash)\n  zz completion zsh > "${fpath[1]}/_zz"\n  zz completion fish > ~/.config/fish/completions/zz.fish\n')
     .action((shell: Shell) => {
       print(io, SCRIPTS[shell](program.commands.map(describe)));
@@ -20,19 +21,39 @@ export const completionCommand: AddCommand = (program, io, done) => {
     });
 };
 
+/** What may stand in a place: words, and paths of some kind. */
+interface Values {
+  readonly words: readonly string[];
+  readonly paths: 'none' | 'all' | 'sources' | 'folders';
+}
+
 interface Entry {
   readonly name: string;
   readonly summary: string;
-  readonly options: readonly { readonly flag: string; readonly about: string; readonly takes: boolean; readonly words: readonly string[] }[];
-  /** Words that its arguments may be; files where there are none. */
-  readonly words: readonly string[];
+  readonly options: readonly (Values & { readonly flag: string; readonly about: string; readonly takes: boolean })[];
+  /** Of its arguments. */
+  readonly values: Values;
 }
+
+/** Paths by the names that help texts give to arguments, and to the values of options. */
+const OF_ARGUMENTS: Readonly<Record<string, Values['paths']>> = { file: 'sources', run: 'folders', runs: 'folders', images: 'all' };
+const OF_OPTIONS: Readonly<Record<string, Values['paths']>> = { dir: 'folders', file: 'all', run: 'all' };
 
 const describe = (command: Command): Entry => ({
   name: command.name(),
   summary: command.summary(),
-  options: command.options.map(({ long, short, description, required, optional, argChoices = [] }) => ({ flag: long ?? short ?? '', about: description, takes: required || optional, words: argChoices })),
-  words: command.registeredArguments.flatMap(({ argChoices = [] }) => argChoices),
+  options: command.options.map((option: Offering<Option>) => {
+    const { long, short, description, required, optional, flags, argChoices = [], offers = argChoices } = option;
+    const flag = long ?? short ?? '';
+    // A data set is a path as well as a name.
+    const paths = flag === '--data' ? 'all' : (OF_OPTIONS[/<([\w-]+)/.exec(flags)?.[1] ?? ''] ?? 'none');
+    return { flag, about: description, takes: required || optional, words: offers, paths };
+  }),
+  values: command.registeredArguments.reduce<Values>((all, argument: Offering<Argument>) => {
+    const words = argument.offers ?? argument.argChoices ?? [];
+    const paths = OF_ARGUMENTS[argument.name()] ?? (argument.offers ? 'folders' : 'none');
+    return { words: [...all.words, ...words], paths: all.paths === 'none' ? paths : all.paths === paths || paths === 'none' ? all.paths : 'all' };
+  }, { words: [], paths: 'none' }),
 });
 
 /** A text in single quotes of a POSIX shell. */
@@ -41,29 +62,36 @@ const quote = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 const SCRIPTS: { readonly [S in Shell]: (entries: readonly Entry[]) => string } = {
   bash: (entries) => {
     const flags = ({ options }: Entry): string => [...options.map(({ flag }) => flag), '--help'].join(' ');
-    const offer = (words: string): string => `COMPREPLY=($(compgen -W "${words}" -- "$cur"))`;
-    const chosen = entries.flatMap(({ name, options }) => options.filter(({ words }) => words.length > 0).map(({ flag, words }) => `    ${name}:${flag}) ${offer(words.join(' '))}; return ;;`));
+    const words = (offered: readonly string[]): string => `COMPREPLY+=($(compgen -W "${offered.join(' ')}" -- "$cur"))`;
+    const paths: { readonly [P in Values['paths']]: string } = { none: '', all: '_zz_paths -f', sources: "_zz_paths -f -X '!*.zz'; _zz_paths -d", folders: '_zz_paths -d' };
+    const offer = ({ words: offered, paths: kind }: Values): string => [...(offered.length > 0 ? [words(offered)] : []), ...(kind === 'none' ? [] : [paths[kind]])].join('; ') || ':';
+    const chosen = entries.flatMap(({ name, options }) => options.filter(({ takes }) => takes).map((option) => `    ${name}:${option.flag}) ${offer(option)}; return ;;`));
     return [
       '# bash completion of zz',
+      '_zz_paths() {',
+      '  local path',
+      '  compopt -o filenames 2>/dev/null',
+      '  while IFS= read -r path; do COMPREPLY+=("$path"); done < <(compgen "$@" -- "$cur")',
+      '}',
       '_zz() {',
       '  local cur="${COMP_WORDS[COMP_CWORD]}" prev="${COMP_WORDS[COMP_CWORD-1]}" command="${COMP_WORDS[1]}"',
       '  COMPREPLY=()',
-      `  if [ "$COMP_CWORD" -eq 1 ]; then ${offer([...entries.map(({ name }) => name), '--help', '--version'].join(' '))}; return; fi`,
+      `  if [ "$COMP_CWORD" -eq 1 ]; then ${words([...entries.map(({ name }) => name), '--help', '--version'])}; return; fi`,
       '  case "$command:$prev" in',
       ...chosen,
       '  esac',
       '  case "$cur" in',
       '    -*)',
       '      case "$command" in',
-      ...entries.map((entry) => `        ${entry.name}) ${offer(flags(entry))} ;;`),
+      ...entries.map((entry) => `        ${entry.name}) ${words(flags(entry).split(' '))} ;;`),
       '      esac',
       '      return ;;',
       '  esac',
       '  case "$command" in',
-      ...entries.filter(({ words }) => words.length > 0).map(({ name, words }) => `    ${name}) ${offer(words.join(' '))} ;;`),
+      ...entries.map(({ name, values }) => `    ${name}) ${offer(values)} ;;`),
       '  esac',
       '}',
-      'complete -o default -F _zz zz',
+      'complete -F _zz zz',
       '',
     ].join('\n');
   },
@@ -71,10 +99,22 @@ const SCRIPTS: { readonly [S in Shell]: (entries: readonly Entry[]) => string } 
   zsh: (entries) => {
     // Colons and brackets have a meaning in the specifications of _arguments.
     const about = (text: string): string => text.replaceAll(/[[\]:\\]/g, '\\$&');
-    const values = (words: readonly string[]): string => (words.length > 0 ? `(${words.join(' ')})` : '_files');
-    const option = ({ flag, about: what, takes, words }: Entry['options'][number]): string => quote(`${flag}[${about(what)}]${takes ? `:value:${values(words)}` : ''}`);
+    const paths: { readonly [P in Values['paths']]: string } = { none: '', all: '_files', sources: '_files -g "*.zz"', folders: '_files -/' };
+    /** Words beside paths are alternatives, for which _arguments asks a function. */
+    const functions = new Map<string, string>();
+    const values = ({ words, paths: kind }: Values): string => {
+      if (words.length === 0) return kind === 'none' ? ' ' : paths[kind];
+      if (kind === 'none') return `(${words.join(' ')})`;
+      const body = `_alternative ${quote(`words:word:(${words.join(' ')})`)} ${quote(`paths:path:${paths[kind]}`)}`;
+      const name = functions.get(body) ?? `_zz_values_${functions.size + 1}`;
+      functions.set(body, name);
+      return name;
+    };
+    const option = (each: Entry['options'][number]): string => quote(`${each.flag}[${about(each.about)}]${each.takes ? `:value:${values(each)}` : ''}`);
+    const commands = entries.map((entry) => `    ${entry.name}) _arguments ${[...entry.options.map(option), quote('--help[show help]'), quote(`*:argument:${values(entry.values)}`)].join(' ')} ;;`);
     return [
       '#compdef zz',
+      ...[...functions].map(([body, name]) => `${name}() { ${body} }`),
       '_zz() {',
       '  if (( CURRENT == 2 )); then',
       `    local -a commands=(${entries.map(({ name, summary }) => quote(`${name}:${summary}`)).join(' ')})`,
@@ -84,7 +124,7 @@ const SCRIPTS: { readonly [S in Shell]: (entries: readonly Entry[]) => string } 
       '  local command=$words[2]',
       '  shift words; (( CURRENT-- ))',
       '  case $command in',
-      ...entries.map((entry) => `    ${entry.name}) _arguments ${[...entry.options.map(option), quote('--help[show help]'), quote(`*:argument:${values(entry.words)}`)].join(' ')} ;;`),
+      ...commands,
       '  esac',
       '}',
       'if [ "$funcstack[1]" = _zz ]; then _zz; else compdef _zz zz; fi',
@@ -94,14 +134,17 @@ const SCRIPTS: { readonly [S in Shell]: (entries: readonly Entry[]) => string } 
 
   fish: (entries) => {
     const about = (text: string): string => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
+    const paths: { readonly [P in Values['paths']]: string } = { none: '', all: '(__fish_complete_path)', sources: '(__fish_complete_suffix .zz)', folders: '(__fish_complete_directories)' };
+    const values = ({ words, paths: kind }: Values): string => [...words, ...(kind === 'none' ? [] : [paths[kind]])].join(' ');
     return [
       '# fish completion of zz',
-      ...entries.map(({ name, summary }) => `complete -c zz -n __fish_use_subcommand -f -a ${name} -d ${about(summary)}`),
-      ...entries.flatMap(({ name, options, words }) => {
+      'complete -c zz -f',
+      ...entries.map(({ name, summary }) => `complete -c zz -n __fish_use_subcommand -a ${name} -d ${about(summary)}`),
+      ...entries.flatMap(({ name, options, values: own }) => {
         const when = `complete -c zz -n '__fish_seen_subcommand_from ${name}'`;
         return [
-          ...options.map(({ flag, about: what, takes, words: choices }) => `${when} -l ${flag.replace(/^-+/, '')}${takes ? ' -r' : ''}${choices.length > 0 ? ` -f -a '${choices.join(' ')}'` : ''} -d ${about(what)}`),
-          ...(words.length > 0 ? [`${when} -f -a '${words.join(' ')}'`] : []),
+          ...options.map((option) => `${when} -l ${option.flag.replace(/^-+/, '')}${option.takes ? ` -x${values(option) === '' ? '' : ` -a '${values(option)}'`}` : ''} -d ${about(option.about)}`),
+          ...(values(own) === '' ? [] : [`${when} -a '${values(own)}'`]),
         ];
       }),
       '',

@@ -2,7 +2,8 @@
 
 import cliProgress from 'cli-progress';
 import type { OnProgress, Progress } from '../runtime/data/dataset.ts';
-import { say, type Io } from './io.ts';
+import { say, widthOf, type Io } from './io.ts';
+import { barCells } from './progress.ts';
 
 const WORDS: { readonly [P in Progress['phase']]: string } = { download: 'downloading', unpack: 'unpacking', import: 'importing images' };
 
@@ -21,7 +22,7 @@ export function createDataProgress(io: Io, quiet = false): { readonly update: On
     if (io.stderr.isTTY !== true || progress.total === undefined) return say(io, `${words} …`);
     const unit = progress.unit === 'bytes' ? 'MB' : 'images';
     const stream = io.stderr as NodeJS.WriteStream;
-    bar = new cliProgress.SingleBar({ format: `${words} {bar} {value}/{total} ${unit}  {eta_formatted} left`, stream, barsize: 24, hideCursor: true, clearOnComplete: true, gracefulExit: false }, cliProgress.Presets.shades_classic);
+    bar = new cliProgress.SingleBar({ format: `${words} {bar} {value}/{total} ${unit}  {eta_formatted} left`, stream, barsize: barCells(widthOf(io, io.stderr)), hideCursor: true, clearOnComplete: true, gracefulExit: false }, cliProgress.Presets.shades_classic);
     bar.start(shown(progress, progress.total), shown(progress, progress.done));
   };
   return {

@@ -3,12 +3,14 @@
 import type { Dataset, Split } from '../runtime/data/dataset.ts';
 import { at, EXIT, print, printJson, type Io } from './io.ts';
 import type { AddCommand } from './command.ts';
-import { isBuiltIn } from './settings.ts';
+import { offeringArgument } from './choice.ts';
+import { BUILT_IN, isBuiltIn } from './settings.ts';
 import { table } from './table.ts';
 
 interface Options {
   readonly cache?: string;
   readonly json?: boolean;
+  readonly quiet?: boolean;
 }
 
 export const dataCommand: AddCommand = (program, io, done) => {
@@ -16,9 +18,10 @@ export const dataCommand: AddCommand = (program, io, done) => {
     .command('data')
     .summary('fetch or import a data set')
     .description('Downloads CIFAR-10 or imports a folder of images (train/<class>/*, test/<class>/*) into the cache, checks it, and says what is in it.')
-    .argument('<name>', 'cifar10, synthetic or a folder')
+    .addArgument(offeringArgument('<name>', 'cifar10, synthetic or a folder', BUILT_IN))
     .option('--cache <dir>', 'where data sets are kept (default: the user\'s cache directory)')
     .option('--json', 'one JSON object on standard output')
+    .option('--quiet', 'no progress')
     .addHelpText('after', '\nExamples:\n  zz data cifar10\n  zz data photos/\n')
     .action(async (name: string, options: Options) => {
       await showData(name, options, io);
@@ -26,9 +29,9 @@ export const dataCommand: AddCommand = (program, io, done) => {
     });
 };
 
-async function showData(name: string, { cache, json }: Options, io: Io): Promise<void> {
+async function showData(name: string, { cache, json, quiet = false }: Options, io: Io): Promise<void> {
   const [{ openDataset }, { cacheDirectory }, { createDataProgress }] = await Promise.all([import('../runtime/data/open.ts'), import('../runtime/data/cache.ts'), import('./data-progress.ts')]);
-  const progress = createDataProgress(io);
+  const progress = createDataProgress(io, quiet);
   const dataset = await openDataset(isBuiltIn(name) ? name : at(io, name), {
     progress: progress.update,
     cacheDir: cache === undefined ? cacheDirectory(io.env) : at(io, cache),

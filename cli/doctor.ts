@@ -8,8 +8,9 @@ import { BACKENDS } from './backends.ts';
 import { reason, type Finding } from './doctor/finding.ts';
 import { gpuFindings } from './doctor/gpu.ts';
 import { vulkanFinding } from './doctor/vulkan.ts';
-import { colours, EXIT, print, printJson, type Io } from './io.ts';
+import { colours, EXIT, lineWidth, print, printJson, type Io } from './io.ts';
 import type { AddCommand } from './command.ts';
+import { labelled } from './table.ts';
 import { VERSION } from './version.ts';
 
 export const doctorCommand: AddCommand = (program, io, done) => {
@@ -41,8 +42,12 @@ async function examine(io: Io, json: boolean): Promise<number> {
 function show(io: Io, { what, state, detail, advice }: Finding): void {
   const c = colours(io, io.stdout);
   const mark = { ok: c.green('ok     '), missing: c.yellow('missing'), broken: c.red('broken ') }[state];
-  print(io, `${mark}  ${what.padEnd(18)} ${detail}`);
-  if (advice !== undefined) print(io, `${' '.repeat(28)}${advice}`);
+  const width = lineWidth(io.stdout);
+  // Where there is no room beside the names, the details stand below them.
+  const column = width < 80 ? 9 : 28;
+  const text = (words: string): string => labelled([['', words]], column, width);
+  print(io, column === 9 ? `${mark}  ${what}\n${text(detail)}` : `${mark}  ${what.padEnd(18)} ${text(detail).trimStart()}`);
+  if (advice !== undefined) print(io, text(advice));
 }
 
 async function node(): Promise<Finding> {

@@ -7,7 +7,9 @@ import { showConfusion } from './confusion.ts';
 import { netOfRun } from './load.ts';
 import { at, EXIT, print, printJson, widthOf, type Io } from './io.ts';
 import type { AddCommand } from './command.ts';
-import { datasetPath, threadCount } from './settings.ts';
+import { BACKEND_NAMES } from './backends.ts';
+import { offering } from './choice.ts';
+import { BUILT_IN, datasetPath, threadCount } from './settings.ts';
 import { decimal, percent } from './table.ts';
 
 interface Options {
@@ -15,6 +17,7 @@ interface Options {
   readonly backend?: string;
   readonly threads?: number;
   readonly json?: boolean;
+  readonly quiet?: boolean;
 }
 
 export const evalCommand: AddCommand = (program, io, done) => {
@@ -23,26 +26,28 @@ export const evalCommand: AddCommand = (program, io, done) => {
     .summary('score a trained run')
     .description('Scores the last checkpoint of a run on the test split: loss, accuracy and the confusion matrix.')
     .argument('<run>', 'the run directory')
-    .option('--data <name>', 'cifar10, synthetic, or a path (default: what it was trained on)')
-    .option('--backend <name>', 'auto, webgpu, wasm, gpujs or reference (default: the run\'s)')
+    .addOption(offering('--data <name>', 'cifar10, synthetic, or a path (default: what it was trained on)', BUILT_IN))
+    .addOption(offering('--backend <name>', 'auto, webgpu, wasm, gpujs or reference (default: the run\'s)', BACKEND_NAMES))
     .option('--threads <count>', 'threads of the wasm backend (default: one a core); the numbers stay the same', threadCount)
     .option('--json', 'one JSON object on standard output')
+    .option('--quiet', 'no progress')
     .addHelpText('after', '\nExample:\n  zz eval runs/DualZigZag-1\n')
     .action(async (run: string, options: Options) => done(await runEvaluation(run, options, io)));
 };
 
 async function runEvaluation(dir: string, options: Options, io: Io): Promise<number> {
+  const quiet = options.quiet === true || options.json === true;
   const run = await openRun(at(io, dir));
   const checkpoint = await readCheckpoint(run.paths.checkpoint);
   const settings = { ...run.config.settings, ...(options.data !== undefined && { dataset: datasetPath(options.data, io.cwd) }) };
   const config = { ...run.config, settings, backend: options.backend ?? run.config.backend };
   const net = await netOfRun(io, { ...run, config });
   const [{ openModel }, { createEvaluationBar }] = await Promise.all([import('./model.ts'), import('./progress.ts')]);
-  const { model, session, dataset, feed, restore } = await openModel(io, { ...config, net, threads: options.threads, quiet: options.json === true, evaluateOnly: true });
+  const { model, session, dataset, feed, restore } = await openModel(io, { ...config, net, threads: options.threads, quiet, evaluateOnly: true });
   try {
     await restore(checkpoint);
     const { batches, runner } = await feed();
-    const bar = createEvaluationBar(io, batches.testImages, options.json === true);
+    const bar = createEvaluationBar(io, batches.testImages, quiet);
     const run = evaluating({ model, runner, batches, classes: dataset.classes.length });
     let next = await run.next();
     for (; next.done !== true; next = await run.next()) bar.update(next.value);

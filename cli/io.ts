@@ -56,8 +56,11 @@ export function colours(io: Io, output: Output): ReturnType<typeof pc.createColo
   return pc.createColors(!NO_COLOR && FORCE_COLOR !== '0' && (forced || (output.isTTY === true && TERM !== 'dumb')));
 }
 
-/** Columns that a table may take: a terminal's, otherwise what COLUMNS says, or 100. */
-export const widthOf = (io: Io, output: Output): number => output.columns ?? (Math.trunc(Number(io.env['COLUMNS'])) || 100);
+/** Columns that a table or a help text may take: a terminal's, otherwise what COLUMNS says, or a usual number. */
+export const widthOf = (io: Io, output: Output, usual = 100): number => output.columns ?? (Math.max(0, Math.trunc(Number(io.env['COLUMNS']))) || usual);
+
+/** Columns at which sentences and tables are broken: a terminal's. What goes elsewhere stays whole. */
+export const lineWidth = (output: Output): number => output.columns ?? Infinity;
 
 /** ZZ_DEBUG=1..4; 0 where it is not set. */
 export const debugLevel = (io: Io): number => Math.min(4, Math.max(0, Math.trunc(Number(io.env['ZZ_DEBUG'] ?? 0)) || 0));

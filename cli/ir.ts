@@ -3,11 +3,12 @@
 import { unifiedDiff } from '../compiler/inspect/diff.ts';
 import { writeWhole } from '../runtime/files.ts';
 import { BACKENDS } from './backends.ts';
-import { choice } from './choice.ts';
+import { choice, offering } from './choice.ts';
 import type { AddCommand } from './command.ts';
-import { at, didYouMean, EXIT, print, UsageError, type Io } from './io.ts';
+import { at, didYouMean, EXIT, lineWidth, print, UsageError, type Io } from './io.ts';
 import { loadNet, type LoadedNet } from './load.ts';
 import { positive, wholeNumber } from './settings.ts';
+import { STAGE_NAMES } from './stage-names.ts';
 import type { Stage } from './stages.ts';
 
 const FORMATS = ['text', 'json', 'dot', 'svg', 'html'] as const;
@@ -31,7 +32,7 @@ export const irCommand: AddCommand = (program, io, done) => {
     .summary('a stage of the compilation')
     .description('Prints a net at a stage of its compilation: tokens, ast, graph, any pass (unroll, autodiff, ..., fuse, memory), kernels, model, wgsl.')
     .argument('<file>', 'FILE, or FILE:NetName where it has several')
-    .option('--stage <name>', 'which stage', 'graph')
+    .addOption(offering('--stage <name>', 'which stage', STAGE_NAMES).default('graph'))
     .addOption(choice('--format <form>', 'how it is written; dot and html are for graphs, svg is for memory', FORMATS, 'text'))
     .option('--diff <a..b>', 'what differs between two stages')
     .option('--out <file>', 'write to a file instead of standard output')
@@ -57,15 +58,15 @@ async function showStage(file: string, options: Options, io: Io): Promise<void> 
   const batch = options.batch ?? net.settings.batch;
   const stages = stagesOf(net.program, net.name, { mode: options.mode, width: options.width, batch, settings: net.settings, remat: options.remat ?? false, ...(target && { target }), ...(shaders && { shaders }) });
   await traceStages(io, stages);
-  const text = await written(net, stages, options, batch);
+  const text = await written(net, stages, options, batch, options.out === undefined ? lineWidth(io.stdout) : Infinity);
   if (options.out === undefined) print(io, text);
   else await writeWhole(at(io, options.out), text.endsWith('\n') ? text : `${text}\n`);
 }
 
 /** What the options ask for. */
-async function written(net: LoadedNet, stages: readonly Stage[], options: Options, batch: number): Promise<string> {
+async function written(net: LoadedNet, stages: readonly Stage[], options: Options, batch: number, width: number): Promise<string> {
   const { stage, format, diff, stats } = options;
-  if (stats) return costs(stages, options, batch);
+  if (stats) return costs(stages, options, batch, width);
   if (diff !== undefined) return difference(stages, diff, format);
   if (format !== 'html') return formOf(find(stages, stage), format);
   if (!find(stages, stage).graph) throw new UsageError(`stage ${stage} is no graph`, 'The format html is for graph and the passes.');
@@ -86,11 +87,11 @@ function formOf(stage: Stage, format: Format): string {
   throw format === 'svg' ? new UsageError(`stage ${stage.name} has no picture`, 'The format svg is for memory.') : new UsageError(`stage ${stage.name} is no graph`, 'The format dot is for graph and the passes.');
 }
 
-async function costs(stages: readonly Stage[], { stage, format }: Options, batch: number): Promise<string> {
+async function costs(stages: readonly Stage[], { stage, format }: Options, batch: number, width: number): Promise<string> {
   const { passStats, printStats } = await import('./stats.ts');
   const stats = passStats(stages, find(stages, stage).name, batch);
   if (format === 'json') return JSON.stringify({ batch, passes: stats }, null, 2);
-  if (format === 'text') return printStats(stats, batch);
+  if (format === 'text') return printStats(stats, batch, width);
   throw new UsageError(`--stats has no form ${format}`, 'Its formats are text and json.');
 }
 

@@ -1,6 +1,9 @@
 // zz lsp: the language server, over standard input and output.
 
+import { existsSync, statSync } from 'node:fs';
 import { Readable, Writable } from 'node:stream';
+import type { Reader } from '../compiler/2-graph/imports.ts';
+import { diagnostic, type Diagnostic } from '../compiler/diagnostics.ts';
 import type { AddCommand } from './command.ts';
 import type { Io } from './io.ts';
 import { diskReader } from './source.ts';
@@ -25,5 +28,10 @@ async function run(io: Io): Promise<number> {
       written();
     },
   });
-  return serve({ input, output, disk: await diskReader(io), version: VERSION });
+  const disk = await diskReader(io);
+  // A pipe would keep the server waiting.
+  const read: Reader['read'] = (file) => (existsSync(file) && !statSync(file).isFile() ? unreadable(file) : disk.read(file));
+  return serve({ input, output, disk: { ...disk, read }, version: VERSION });
 }
+
+const unreadable = (file: string): Diagnostic => diagnostic('ZZ1008', { file, line: 1, column: 1, span: { start: 0, end: 0 } }, `${file} is no file`);

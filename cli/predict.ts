@@ -8,6 +8,8 @@ import type { Batch } from '../runtime/data/loader.ts';
 import { EVALUATE, softmax } from '../runtime/evaluate.ts';
 import { feedsOf, programOf } from '../runtime/feeds.ts';
 import { openRun } from '../runtime/run-dir.ts';
+import { BACKEND_NAMES } from './backends.ts';
+import { offering } from './choice.ts';
 import { netOfRun } from './load.ts';
 import { at, EXIT, print, printJson, say, UsageError, type Io } from './io.ts';
 import type { AddCommand } from './command.ts';
@@ -29,7 +31,7 @@ export const predictCommand: AddCommand = (program, io, done) => {
     .argument('<run>', 'the run directory')
     .argument('<images...>', 'image files')
     .option('--top <classes>', 'how many classes to show', wholeNumber, 3)
-    .option('--backend <name>', 'auto, webgpu, wasm, gpujs or reference (default: the run\'s)')
+    .addOption(offering('--backend <name>', 'auto, webgpu, wasm, gpujs or reference (default: the run\'s)', BACKEND_NAMES))
     .option('--threads <count>', 'threads of the wasm backend (default: one a core); the numbers stay the same', threadCount)
     .option('--json', 'one JSON object a line on standard output')
     .addHelpText('after', '\nExample:\n  zz predict runs/DualZigZag-1 photo.jpg\n')

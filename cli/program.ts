@@ -12,14 +12,15 @@ import { doctorCommand } from './doctor.ts';
 import { reportError } from './errors.ts';
 import { evalCommand } from './eval.ts';
 import { fmtCommand } from './fmt.ts';
-import { EXIT, type Io } from './io.ts';
+import { helpCommand } from './help.ts';
+import { EXIT, widthOf, type Io } from './io.ts';
 import { irCommand } from './ir.ts';
 import { lspCommand } from './lsp.ts';
 import { predictCommand } from './predict.ts';
 import { trainCommand } from './train.ts';
 import { VERSION } from './version.ts';
 
-const COMMANDS: readonly AddCommand[] = [checkCommand, fmtCommand, irCommand, compileCommand, trainCommand, evalCommand, predictCommand, compareCommand, benchCommand, dataCommand, doctorCommand, lspCommand, completionCommand];
+const COMMANDS: readonly AddCommand[] = [checkCommand, fmtCommand, irCommand, compileCommand, trainCommand, evalCommand, predictCommand, compareCommand, benchCommand, dataCommand, doctorCommand, lspCommand, completionCommand, helpCommand];
 
 /** Runs `zz` with the arguments after the program's name and returns its exit status: 0 good, 1 the user's input, 2 the environment, 130 interrupted. */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
@@ -33,10 +34,10 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     .configureOutput({
       writeOut: (text) => void io.stdout.write(text),
       writeErr: (text) => void io.stderr.write(text),
-      getOutHelpWidth: () => io.stdout.columns ?? 80,
-      getErrHelpWidth: () => io.stderr.columns ?? 80,
+      getOutHelpWidth: () => widthOf(io, io.stdout, 80),
+      getErrHelpWidth: () => widthOf(io, io.stderr, 80),
     })
-    .configureHelp({ minWidthToWrap: 24 })
+    .configureHelp({ minWidthToWrap: 24, subcommandTerm: (command) => command.name() })
     .exitOverride()
     .addHelpText('after', '\nExample:\n  zz train dsl-examples/case-b.zz --data synthetic --width 0.25\n');
   for (const add of COMMANDS) {

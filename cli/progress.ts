@@ -52,7 +52,7 @@ export function createReporter(io: Io, options: ReportOptions): Reporter {
 }
 
 /** Cells of the bar itself. */
-const barCells = (columns: number): number => (columns >= 96 ? 24 : columns >= 76 ? 10 : 6);
+export const barCells = (columns: number): number => (columns >= 96 ? 24 : columns >= 76 ? 10 : 6);
 
 interface Parts {
   readonly head: string;

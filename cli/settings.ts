@@ -2,6 +2,10 @@
 
 import { resolve } from 'node:path';
 import { InvalidArgumentError, type Command } from 'commander';
+import { offering } from './choice.ts';
+
+/** Names of data sets that are no paths. */
+export const BUILT_IN: readonly string[] = ['cifar10', 'synthetic'];
 
 const KEYS = {
   data: 'dataset',
@@ -22,13 +26,13 @@ export type Override = readonly [key: string, value: string];
 
 export const addTrainingFlags = (command: Command): Command =>
   command
-    .option('--data <name>', 'cifar10, synthetic, or a path to images (the setting dataset)')
-    .option('--optimizer <call>', 'adam(lr: 1e-3), adamw(...), amsgrad(...) or sgd(...)')
-    .option('--schedule <call>', 'constant, cosine(warmup: 100), step(every: 10) or inverse(rate: 1e-4)')
+    .addOption(offering('--data <name>', 'cifar10, synthetic, or a path to images (the setting dataset)', BUILT_IN))
+    .addOption(offering('--optimizer <call>', 'adam(lr: 1e-3), adamw(...), amsgrad(...) or sgd(...)', ['adam', 'adamw', 'amsgrad', 'sgd']))
+    .addOption(offering('--schedule <call>', 'constant, cosine(warmup: 100), step(every: 10) or inverse(rate: 1e-4)', ['constant', 'cosine', 'step', 'inverse']))
     .option('--batch <images>', 'distinct images a step')
     .option('--epochs <count>', 'times that every image enters')
     .option('--seed <number>', 'what all random numbers are drawn from')
-    .option('--normalize <how>', 'per_batch, channel or none')
+    .addOption(offering('--normalize <how>', 'per_batch, channel or none', ['per_batch', 'channel', 'none']))
     .option('--weight-decay <rate>', 'of filters and matrices')
     .option('--clip-norm <norm>', 'the largest global norm of the gradients; 0 is off');
 
@@ -41,8 +45,7 @@ export function overridesOf(options: TrainingFlags, cwd: string): Override[] {
   return given.map(([key, value]) => [key, key === 'dataset' ? datasetPath(value, cwd) : value]);
 }
 
-/** Names of data sets that are no paths. */
-export const isBuiltIn = (name: string): boolean => name === 'cifar10' || name === 'synthetic';
+export const isBuiltIn = (name: string): boolean => BUILT_IN.includes(name);
 
 /** A data set's name, or its path from `folder` made absolute. */
 export const datasetPath = (name: string, folder: string): string => (isBuiltIn(name) ? name : resolve(folder, name));

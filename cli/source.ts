@@ -1,9 +1,9 @@
 // Files as users name them, read for the compiler.
 
-import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { closeSync, fstatSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import type { Reader } from '../compiler/2-graph/imports.ts';
-import { diagnostic, type Diagnostic, type Source } from '../compiler/diagnostics.ts';
+import { diagnostic, nearest, type Diagnostic, type Source } from '../compiler/diagnostics.ts';
 import { at, type Io } from './io.ts';
 
 export interface Target {
@@ -43,11 +43,22 @@ export async function diskReader(io: Io): Promise<Reader> {
       try {
         return read(file);
       } catch (error) {
-        return refusal('ZZ1008', file, reason(file, error));
+        return { ...refusal('ZZ1008', file, reason(file, error)), ...neighbour(io, file) };
       }
     },
     resolve: (from, path) => join(dirname(from), path),
   };
+}
+
+/** The file in the same folder whose name is nearest to one that is not there. */
+function neighbour(io: Io, file: string): { readonly suggestion?: string } {
+  const folder = dirname(file);
+  try {
+    const near = nearest(basename(file), readdirSync(at(io, folder)).filter((name) => name.endsWith('.zz')));
+    return near === undefined ? {} : { suggestion: folder === '.' ? near : join(folder, near) };
+  } catch {
+    return {};
+  }
 }
 
 const REASONS: Readonly<Record<string, (file: string) => string>> = {

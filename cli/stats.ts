@@ -4,7 +4,7 @@ import type { Graph } from '../compiler/2-graph/graph.ts';
 import { PARTS, statsOf, type PassStats, type Part } from '../compiler/3-passes/stats.ts';
 import { UsageError } from './io.ts';
 import type { Stage } from './stages.ts';
-import { table } from './table.ts';
+import { narrowTable } from './table.ts';
 
 /** The costs after each pass up to a stage. Throws UsageError where the stage comes before the passes. */
 export function passStats(stages: readonly Stage[], last: string, batch: number): PassStats[] {
@@ -20,12 +20,12 @@ const isFlat = (graph: Graph): boolean => graph.regions.length === 0 && !graph.n
 const TITLES: { readonly [P in Part]: string } = { step: 'whole step', forward: 'forward', backward: 'backward', update: 'update' };
 const COLUMNS = ['nodes', 'kernels', 'GFLOP contractions', 'GFLOP other', 'MB moved', 'MB of buffers', 'MB at the peak'];
 
-/** One table for the step and for each phase, a line a pass. */
-export function printStats(all: readonly PassStats[], batch: number): string {
+/** One table for the step and for each phase, a line a pass; in parts where `width` columns do not hold it. */
+export function printStats(all: readonly PassStats[], batch: number, width: number): string {
   const row = ({ pass, parts }: PassStats, part: Part): string[] => {
     const { nodes, kernels, contractions, elementwise, bytes, buffers, peak } = parts[part];
     return [pass, String(nodes), String(kernels), (contractions / 1e9).toFixed(3), (elementwise / 1e9).toFixed(3), ...[bytes, buffers, peak].map((each) => (each / 1e6).toFixed(1))];
   };
   const parts = PARTS.filter((part) => all.some((each) => each.parts[part].nodes > 0));
-  return [`One step of ${batch} images.`, ...parts.map((part) => table([[TITLES[part], ...COLUMNS], ...all.map((each) => row(each, part))]))].join('\n\n');
+  return [`One step of ${batch} images.`, ...parts.map((part) => narrowTable([[TITLES[part], ...COLUMNS], ...all.map((each) => row(each, part))], width))].join('\n\n');
 }

@@ -11,7 +11,8 @@ import { readMetrics, rewindMetrics, type EpochMetrics } from '../runtime/metric
 import { createRun, keeperOf, latestRun, openRun, refuseUsed, writeConfig, type Run, type RunConfig } from '../runtime/run-dir.ts';
 import { CONFIG_FORMAT } from '../runtime/run-config.ts';
 import type { AddCommand } from './command.ts';
-import { backendsFor } from './backends.ts';
+import { BACKEND_NAMES, backendsFor } from './backends.ts';
+import { offering } from './choice.ts';
 import { SourceError } from './diagnostics.ts';
 import { applyOverrides, loadNet, netOfRun, programTexts, type LoadedNet } from './load.ts';
 import { at, debugLevel, EXIT, print, printJson, say, UsageError, widthOf, type Io } from './io.ts';
@@ -40,7 +41,7 @@ export const trainCommand: AddCommand = (program, io, done) => {
   addTrainingFlags(command)
     .option('--limit <images>', 'train on so many images of the training split', wholeNumber)
     .option('--width <factor>', 'scale every channel count but the last, and the pace of learning with it', positive)
-    .option('--backend <name>', 'auto, webgpu, wasm, gpujs or reference (default: auto)')
+    .addOption(offering('--backend <name>', 'auto, webgpu, wasm, gpujs or reference (default: auto)', BACKEND_NAMES))
     .option('--threads <count>', 'threads of the wasm backend (default: one a core); the numbers stay the same', threadCount)
     .option('--out <dir>', 'the run directory (default: runs/NET-N)')
     .option('--resume', 'go on with the run in --out, or with the net\'s latest')

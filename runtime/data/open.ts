@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
+import { nearest } from '../../compiler/diagnostics.ts';
 import { archiveFile } from './archive-file.ts';
 import { cacheDirectory, cached } from './cache.ts';
 import { cifar10Folder, downloadedCifar10 } from './cifar10.ts';
@@ -33,7 +34,10 @@ export async function openDataset(spec: string, options: OpenOptions = {}): Prom
 
 async function openPath(path: string, cacheDir: string, options: OpenOptions & ImportOptions): Promise<Dataset> {
   const entry = statSync(path, { throwIfNoEntry: false });
-  if (!entry) throw new DataError('input', `there is no file or folder ${path}`, FORMS, { file: path });
+  if (!entry) {
+    const near = nearest(basename(path), ['cifar10', 'synthetic']);
+    throw new DataError('input', `there is no file or folder ${path}`, `${near === undefined ? '' : `Did you mean ${near}? `}${FORMS}`, { file: path });
+  }
   // One folder of the cache for each place on the disk.
   const key = (kind: string): string => join(cacheDir, kind, `${basename(path).replace(/[^\w.-]/g, '_')}-${digestOf(realpathSync(path)).slice(0, 16)}`);
   if (!entry.isDirectory()) {

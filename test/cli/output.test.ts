@@ -1,6 +1,10 @@
 // What people see: the progress bar on a terminal, tables and numbers, and errors of every kind.
 
-import { describe, expect, test, vi } from 'vitest';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { afterAll, describe, expect, test, vi } from 'vitest';
 import { BackendError } from '../../runtime/backend.ts';
 import { DataError } from '../../runtime/data/dataset.ts';
 import { RunError } from '../../runtime/errors.ts';
@@ -9,8 +13,21 @@ import { reportError } from '../../cli/errors.ts';
 import { UsageError, type Io } from '../../cli/io.ts';
 import { main } from '../../cli/program.ts';
 import { createReporter } from '../../cli/progress.ts';
-import { decimal, duration, percent, table } from '../../cli/table.ts';
+import { decimal, duration, labelled, narrowTable, percent, table, wrapped } from '../../cli/table.ts';
+import { ROOT } from '../build/helpers.ts';
 import { printTree } from '../../compiler/inspect/tree.ts';
+
+const EXAMPLE = join(ROOT, 'dsl-examples/mlp.zz');
+
+const PLACE = mkdtempSync(join(tmpdir(), 'zz-output-'));
+afterAll(() => { rmSync(PLACE, { recursive: true }); });
+
+/** A folder of images in two classes. */
+const FOLDER = join(PLACE, 'images');
+for (const folder of ['train/dark', 'train/light', 'test/dark', 'test/light']) {
+  mkdirSync(join(FOLDER, folder), { recursive: true });
+  await sharp({ create: { width: 4, height: 4, channels: 3, background: folder.endsWith('dark') ? '#222' : '#ddd' } }).png().toFile(join(FOLDER, folder, '0.png'));
+}
 
 /** A terminal that keeps what is written and forgets cleared lines. */
 function terminal(isTTY = true, columns = 120) {
@@ -125,12 +142,138 @@ test('a tree as deep as a chain of 100,000 nodes is printed without recursion', 
   expect(text.length).toBeLessThan(40_000_000);
 });
 
+/** All commands, as the general help lists them. */
+const COMMANDS = await (async () => {
+  const { io: seen, out } = io(false, {}, 60);
+  await main(['--help'], seen);
+  return [...(out().split('\nCommands:\n')[1] ?? '').matchAll(/^ {2}(\w+) /gm)].map(([, name = '']) => name).filter((name) => name !== 'zz');
+})();
+
+describe('help', () => {
+  test('lists the commands, help among them', () => {
+    expect(COMMANDS).toEqual(expect.arrayContaining(['check', 'train', 'lsp', 'completion', 'help']));
+  });
+
+  test.each(COMMANDS)('%s: by --help and by zz help, with examples of the command itself', async (command) => {
+    const [first, second] = [io(false), io(false)];
+    expect([await main([command, '--help'], first.io), await main(['help', command], second.io)]).toEqual([0, 0]);
+    expect(second.out()).toBe(first.out());
+    const [, examples = ''] = first.out().split(/\nExamples?:\n/);
+    const lines = examples.trim().split('\n');
+    expect(lines.length).toBeGreaterThan(0);
+    for (const line of lines) expect(line).toMatch(new RegExp(`\\bzz ${command}\\b`));
+    // Every option that the examples use is one that it has.
+    for (const [option] of examples.matchAll(/--[\w-]+/g)) expect(first.out().split('\nExample')[0]).toContain(option);
+  });
+
+  test('zz alone, zz help and zz --help are one text, which ends well', async () => {
+    const texts = await Promise.all([[], ['help'], ['--help']].map(async (argv) => {
+      const { io: seen, out, err } = io(false);
+      expect(await main(argv, seen)).toBe(0);
+      return out() + err();
+    }));
+    expect(new Set(texts).size).toBe(1);
+  });
+
+  test('the width is the terminal\'s, otherwise COLUMNS, otherwise 80', async () => {
+    const widest = async (columns: number | undefined, env: Record<string, string>): Promise<number> => {
+      let text = '';
+      const output = { write: (part: string) => { text += part; }, ...(columns !== undefined && { columns }) };
+      await main(['train', '--help'], { ...io(false).io, stdout: output, env });
+      return Math.max(...(text.split('\nExample')[0] ?? '').split('\n').map((line) => line.length));
+    };
+    expect(await widest(50, { COLUMNS: '90' })).toBeLessThanOrEqual(50);
+    expect(await widest(undefined, { COLUMNS: '70' })).toBeLessThanOrEqual(70);
+    expect(await widest(undefined, { COLUMNS: '-3' })).toBeGreaterThan(70);
+    expect(await widest(undefined, {})).toBeLessThanOrEqual(80);
+  });
+});
+
+describe('misspelt words get the nearest', () => {
+  const said = async (...argv: string[]): Promise<string> => {
+    const { io: seen, err } = io(false);
+    expect(await main(argv, seen)).toBe(1);
+    return err();
+  };
+  test.each<[string, string[], string]>([
+    ['a command', ['chekc'], 'Did you mean check?'],
+    ['a command to be helped with', ['help', 'trian'], 'Did you mean train?'],
+    ['a flag', ['check', '--fromat', 'json', 'x'], 'Did you mean --format?'],
+    ['a flag of the program', ['--verison'], 'Did you mean --version?'],
+    ['a shell', ['completion', 'bsh'], 'Did you mean bash?'],
+    ['a format', ['check', '--format', 'jsn', 'x'], 'Did you mean json?'],
+    ['a mode', ['ir', 'x', '--mode', 'evalute'], 'Did you mean evaluate?'],
+    ['a stage', ['ir', EXAMPLE, '--stage', 'autodif'], 'Did you mean autodiff?'],
+    ['a backend', ['train', EXAMPLE, '--backend', 'wsm'], 'Did you mean wasm?'],
+    ['a target', ['compile', EXAMPLE, '--target', 'jss', '-o', 'x.js'], 'Did you mean js?'],
+    ['an optimizer', ['train', EXAMPLE, '--optimizer', 'adm'], "did you mean 'adam'?"],
+    ['a schedule', ['train', EXAMPLE, '--schedule', 'cosin'], "did you mean 'cosine'?"],
+    ['a normalisation', ['train', EXAMPLE, '--normalize', 'chanel'], "did you mean 'channel'?"],
+    ['a data set', ['data', 'cifr10'], 'Did you mean cifar10?'],
+    ['a net', ['ir', `${EXAMPLE}:Percepton`], "did you mean 'Perceptron'?"],
+    ['a file', ['train', EXAMPLE.replace('mlp', 'mpl')], 'mlp.zz\'?'],
+  ])('%s', async (_, argv, proposal) => {
+    expect(await said(...argv)).toContain(proposal);
+  });
+
+  test('what is near nothing gets the choices alone', async () => {
+    expect(await said('check', '--format', 'xml', 'x')).toMatch(/is invalid\. Allowed choices are text, json\.\n/);
+  });
+});
+
+describe('--quiet', () => {
+  /** The commands whose sources show progress. */
+  const PROGRESS = ['train', 'eval', 'bench', 'data'];
+  test.each(COMMANDS)('%s', async (command) => {
+    const { io: seen, out } = io(false);
+    await main([command, '--help'], seen);
+    expect(out().includes('--quiet ')).toBe(PROGRESS.includes(command));
+  });
+
+  test.each<[string, string[], RegExp]>([
+    ['bench', ['bench', EXAMPLE, '--steps', '2', '--batch', '2', '--width', '0.05', '--backend', 'wasm'], /compiling …/],
+    ['data', ['data', FOLDER], /importing images/],
+  ])('%s says nothing but its result', async (_, argv, progress) => {
+    const env = { ZZ_CACHE: mkdtempSync(join(PLACE, 'cache-')) };
+    const [loud, quiet] = [io(false, env), io(false, { ZZ_CACHE: mkdtempSync(join(PLACE, 'cache-')) })];
+    expect([await main(argv, loud.io), await main([...argv, '--quiet'], quiet.io)]).toEqual([0, 0]);
+    expect(loud.err()).toMatch(progress);
+    expect(quiet.err()).toBe('');
+    expect(quiet.out()).not.toBe('');
+  });
+});
+
 describe('narrow terminals', () => {
-  test.each(['check', 'fmt', 'ir', 'train', 'eval', 'predict', 'compare', 'bench', 'data', 'doctor', 'completion'])('the help of %s fits 60 columns', async (command) => {
+  test.each(['', ...COMMANDS])('the help of zz %s fits 60 columns', async (command) => {
     const { io: seen, out } = io(false, {}, 60);
-    expect(await main([command, '--help'], seen)).toBe(0);
+    expect(await main([...(command === '' ? [] : [command]), '--help'], seen)).toBe(0);
     const [described = ''] = out().split('\nExample');
     expect(Math.max(...described.split('\n').map((line) => line.length))).toBeLessThanOrEqual(60);
+  });
+
+  test('costs stand in tables that fit, and piped in one', async () => {
+    const [narrow, piped] = [io(false, {}, 60), io(false, {})];
+    await main(['ir', EXAMPLE, '--stage', 'simplify', '--stats'], narrow.io);
+    expect(Math.max(...narrow.out().split('\n').map((line) => line.length))).toBeLessThanOrEqual(60);
+    expect(narrow.out().match(/^whole step/gm)).toHaveLength(2);
+    await main(['ir', EXAMPLE, '--stage', 'simplify', '--stats'], { ...piped.io, stdout: { write: piped.io.stdout.write } });
+    expect(piped.out().match(/^whole step/gm)).toHaveLength(1);
+  });
+
+  test('findings of the doctor stand below their names', async () => {
+    const { io: seen, out } = io(false, {}, 60);
+    await main(['doctor'], seen);
+    // Words without spaces, as paths are, stay whole.
+    const long = out().split('\n').filter((line) => line.length > 60 && line.trim().includes(' '));
+    expect(long).toEqual([]);
+  });
+
+  test('sentences behind labels', () => {
+    expect(wrapped('one two three four', 9)).toBe('one two\nthree\nfour');
+    expect(wrapped('incomprehensibilities are', 9)).toBe('incomprehensibilities\nare');
+    expect(labelled([['a', 'one two three four five six'], ['bb', 'x']], 4, 24)).toBe('a   one two three four\n    five six\nbb  x');
+    expect(narrowTable([['a', 'bbb', 'ccc'], ['x', '1', '2']], 6)).toBe('a  bbb\nx    1\n\na  ccc\nx    2');
+    expect(narrowTable([['a', 'bbb', 'ccc'], ['x', '1', '2']], Infinity)).toBe(table([['a', 'bbb', 'ccc'], ['x', '1', '2']]));
   });
 
   test.each([60, 80, 100])('the bar stays on one line of %i columns', async (columns) => {
