@@ -2,6 +2,7 @@
 
 import { expect, test } from 'vitest';
 import { chromium, inBrowser } from '../browser/page.ts';
+import { NETS } from './steps.ts';
 
 test.skipIf(chromium === undefined)('operations and updates in the browser compute what the evaluator computes', async () => {
   expect(await inBrowser('test/webgpu/browser-page.ts')).toEqual({
@@ -10,4 +11,8 @@ test.skipIf(chromium === undefined)('operations and updates in the browser compu
     tiles: [],
     kept: [5, 10, 15],
   });
+});
+
+test.skipIf(chromium === undefined)('a training step of every example net in the browser, which makes its batches on the device', { timeout: 300_000 }, async () => {
+  expect(await inBrowser('test/webgpu/browser-training-page.ts', 280_000)).toEqual(Object.fromEntries(NETS.map((net) => [net, {}])));
 });
