@@ -185,6 +185,18 @@ describe('bad input writes nothing', () => {
     expect(await readdir(cwd)).toEqual(['small.zz']);
   });
 
+  test('no adapter', async () => {
+    const before = process.env['VK_ICD_FILENAMES'];
+    process.env['VK_ICD_FILENAMES'] = '/nowhere.json';
+    const ran = await zz(['train', 'small.zz', '--backend', 'webgpu'], { cwd }).finally(() => {
+      if (before === undefined) delete process.env['VK_ICD_FILENAMES'];
+      else process.env['VK_ICD_FILENAMES'] = before;
+    });
+    expect(ran).toMatchObject({ status: 2, stdout: '' });
+    expect(ran.stderr).toBe('error: WebGPU does not start here: WebGPU finds no adapter\n  zz doctor shows the adapters and drivers of this machine; --backend wasm runs on the processor.\n');
+    expect(await readdir(cwd)).toEqual(['small.zz']);
+  });
+
   test('a used directory is left alone', async () => {
     await mkdir(join(cwd, 'used'));
     await writeFile(join(cwd, 'used/notes'), 'mine');

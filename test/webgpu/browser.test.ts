@@ -14,5 +14,5 @@ test.skipIf(chromium === undefined)('operations and updates in the browser compu
 });
 
 test.skipIf(chromium === undefined)('a training step of every example net in the browser, which makes its batches on the device', { timeout: 300_000 }, async () => {
-  expect(await inBrowser('test/webgpu/browser-training-page.ts', 280_000)).toEqual(Object.fromEntries(NETS.map((net) => [net, {}])));
+  expect(await inBrowser('test/webgpu/browser-training-page.ts', { timeout: 280_000 })).toEqual(Object.fromEntries(NETS.map((net) => [net, {}])));
 });

@@ -1,4 +1,5 @@
-// The text of a few shaders: an element-wise kernel in fours, a tree, a convolution in tiles with what follows it, and a factor read along the summed axis.
+// The text of a few shaders: an element-wise kernel in fours, a tree, a convolution in tiles with what follows it, a factor read along the summed axis, and the steps
+// that make a batch.
 
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
@@ -9,13 +10,19 @@ import { fuse } from '../../compiler/3-passes/fuse.ts';
 import { emitWebGpu } from '../../compiler/5-emit/wgsl/emit.ts';
 import type { WebGpuOptions } from '../../compiler/5-emit/wgsl/emit.ts';
 import { compileNet } from '../../compiler/compile.ts';
+import { feedOf } from '../../compiler/5-emit/wgsl/data/feed.ts';
+import { EVERY_DEVICE } from '../../compiler/5-emit/wgsl/shader.ts';
+import type { BufferSpec, ViewSpec, WebGpuStep } from '../../compiler/5-emit/model.ts';
 import { graphOf } from '../kernels/cases.ts';
 
 const TILE = { rows: 8, columns: 8, depth: 4, threadRows: 4, threadColumns: 4 };
 
 const shadersOf = (graph: Graph, options: WebGpuOptions = {}): string =>
-  emitWebGpu(fuse({ remat: false }).run(graph), options, 2)
-    .steps.map(({ name, shader, workgroups, bindings }) => `// ${name}: ${workgroups.join(' x ')}, ${bindings.map(({ buffer, access }) => `${access} ${buffer}`).join(', ')}\n${shader}`)
+  textOf(emitWebGpu(fuse({ remat: false }).run(graph), options, 2).steps);
+
+const textOf = (steps: readonly WebGpuStep[]): string =>
+  steps
+    .map(({ name, shader, workgroups, bindings }) => `// ${name}: ${workgroups.join(' x ')}, ${bindings.map(({ buffer, access }) => `${access} ${buffer}`).join(', ')}\n${shader}`)
     .join('\n');
 
 test('an element-wise kernel, four elements at once, beyond the end of 21', async () => {
@@ -71,4 +78,17 @@ test('what is fetched in the loops of the example nets has no divisions left in 
   expect(loops).toBeGreaterThan(60);
   // But for the ten classes and the three channels, whose vectors are put together.
   expect(divisions.filter((line) => !line.includes('lane'))).toEqual([]);
+});
+
+test('the steps that make a batch: selection, two readings of each image, normalisation, random numbers', async () => {
+  const leaf = (id: string, dtype: BufferSpec['dtype'], shape: number[], role: BufferSpec['role']): BufferSpec => ({ id, dtype, shape, role });
+  const view: ViewSpec = { name: 'both', parts: [{ source: 'image', steps: [] }, { source: 'image', steps: [{ op: 'hflip', p: 0.5 }, { op: 'sometimes', p: 0.1, then: { op: 'blur', sigma: [0, 0.5] } }] }] };
+  const buffers = [
+    leaf('both', 'f32', [10, 8, 8, 3], { kind: 'input', view: 'both' }),
+    leaf('labels', 'i32', [10], { kind: 'labels' }),
+    leaf('step', 'f32', [], { kind: 'scalar', name: 'step' }),
+    leaf('drop', 'f32', [10, 7], { kind: 'random', salt: 3 }),
+  ];
+  const feed = feedOf({ buffers, views: [view], batch: 5 }, 'per_batch', 5, EVERY_DEVICE);
+  await expect(textOf(feed?.steps ?? [])).toMatchFileSnapshot('shaders/data.wgsl');
 });

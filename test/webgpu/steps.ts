@@ -29,7 +29,7 @@ export const NETS = ['case-a', 'case-b', 'case-c', 'case-d', 'case-e', 'case-e-c
 const SMALL = { rows: 16, columns: 16, depth: 8, threadRows: 4, threadColumns: 4 };
 const OPTIONS: WebGpuOptions = {
   device: { ...EVERY_DEVICE, limits: { ...EVERY_DEVICE.limits, workgroupInvocations: 16 } },
-  tiling: (sizes: Sizes) => (isTiled(sizes) ? { tile: SMALL, parts: sizes.depth > 256 ? 3 : 1, buffers: 1 } : undefined),
+  tiling: (sizes: Sizes) => (isTiled(sizes) ? { tile: SMALL, parts: sizes.depth > 256 ? 3 : 1, buffers: 2 } : undefined),
 };
 
 interface Trained {
