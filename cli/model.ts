@@ -55,7 +55,7 @@ export interface OpenModel {
 
 /** Opens the data, compiles for the first backend that works here, and opens it. */
 export async function openModel(io: Io, request: ModelRequest): Promise<OpenModel> {
-  const { net, settings, backend, threads, checkNumerics = false, evaluateOnly = false } = request;
+  const { net, settings, backend, threads, checkNumerics = false, quiet, evaluateOnly = false } = request;
   const entries = backendsFor(backend, { threads });
   const dataset = await openData(io, request);
   const { batch, seed, normalize } = settings;
@@ -88,7 +88,9 @@ export async function openModel(io: Io, request: ModelRequest): Promise<OpenMode
     feed: async () => {
       const data = { splits: evaluateOnly ? { test: dataset.test } : { train: dataset.train, test: dataset.test }, ...(training.channels && { channels: training.channels }) };
       const batches = batchesOf(dataset, training, evaluation.views);
-      return { batches, runner: await openRunner(model, session, batches, data) };
+      const runner = await openRunner(model, session, batches, data);
+      if (session.load && runner.fedBy === 'host' && !checkNumerics && !quiet) say(io, `note: ${dataset.name} does not fit on the device; the host makes the batches`);
+      return { batches, runner };
     },
     restore: async (checkpoint) => {
       if (checkpoint) return restore(model, session, checkpoint);

@@ -151,8 +151,10 @@ async function trainTo(started: Started, options: Options, signal: AbortSignal, 
       let last = performance.now();
       for await (const event of train({ model, session, runner, batches, from, keep: keeperOf(run.paths), classes: dataset.classes.length, signal })) {
         reporter.event(event);
-        if (event.event === 'step') step = event.step;
-        if (event.event === 'step' && debugLevel(io) >= 4) say(io, `step ${event.step}: ${(performance.now() - last).toFixed(1)} ms`);
+        if (event.event === 'step') {
+          if (debugLevel(io) >= 4) say(io, `step ${event.step}: ${((performance.now() - last) / (event.step - step)).toFixed(1)} ms`);
+          step = event.step;
+        }
         last = performance.now();
         if (event.event === 'epoch') epochs.push(withoutEvent(event));
         if (event.event === 'details') await report.write(epochs, event.evaluation, event.checkpoint);
