@@ -129,8 +129,7 @@ function imageShape(net: LoadedNet): readonly number[] {
 }
 
 /** What the net gives for each image. Throws UsageError where that is nothing. */
-function outputShapes({ name, graph }: LoadedNet, evaluation: Graph): Record<string, readonly number[]> {
-  if (graph.outputs.length === 0) throw new UsageError(`net ${name} has no output`, 'Say what it gives: output logits.');
+function outputShapes({ name }: LoadedNet, evaluation: Graph): Record<string, readonly number[]> {
   const shapes = evaluation.outputs.flatMap(({ name: output, value }) => {
     const [rows, ...rest] = evaluation.nodes.find(({ id }) => id === value)?.type.shape ?? [];
     return rows === 'B' ? [[output, concreteShape(rest)] as const] : [];

@@ -6,6 +6,7 @@ import { BackendError } from '../../runtime/backend.ts';
 import { isSystemError } from '../../runtime/files.ts';
 import { UsageError } from '../io.ts';
 import { compileArtefact } from './artefact.ts';
+import { inLines } from './deflate.ts';
 import type { Compiler } from './target.ts';
 import { weightsFile } from './weights.ts';
 
@@ -20,8 +21,7 @@ export const compilePage: Compiler = async (request) => {
   if (artefact.classes.length === 0) throw new UsageError(`net ${net.name} has no class scores`, 'A page classifies: it needs a net with softmax_cross_entropy. The target ts takes any net.');
   if (channels !== 1 && channels !== 3) throw new UsageError(`the net's input has ${channels} channels; pictures have 1 or 3`, 'The target ts takes any number.');
   const [template, runtime] = await Promise.all([readFile(new URL('page.html', import.meta.url), 'utf8'), readRuntime()]);
-  const bytes = Buffer.from(weightsFile(net, weights)).toString('base64').replaceAll(/.{1,160}/g, '$&\n');
-  const model = `${emitConstants(artefact, listings)}\n// The trained weights: a safetensors file in base64.\nconst WEIGHTS = \`\n${bytes}\`;\n\nzigzag.startPage(ARTEFACT, WEIGHTS);`;
+  const model = `${emitConstants(artefact, listings)}\n// The trained weights: a safetensors file in base64.\nconst WEIGHTS = \`${inLines(weightsFile(net, weights))}\`;\n\nzigzag.startPage(ARTEFACT, WEIGHTS);`;
   return [{ path: out, contents: filled(template, net.name, runtime, model) }];
 };
 

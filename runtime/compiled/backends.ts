@@ -1,6 +1,6 @@
 // Which backend a compiled model opens.
 
-import type { ArtefactBackend, StepOf } from '../../compiler/5-emit/artefact.ts';
+import type { ArtefactBackend, ArtefactBackends, StepOf } from '../../compiler/5-emit/artefact.ts';
 import { BackendError, type Backend } from '../backend.ts';
 
 export interface HostOptions {
@@ -22,8 +22,8 @@ export type Hosts = { readonly [B in ArtefactBackend]?: Host<StepOf[B]> };
 const ORDER: readonly ArtefactBackend[] = ['webgpu', 'wasm', 'gpujs'];
 
 /** What `use` makes of the backend that is named, or for `auto` of the first that works. Throws RangeError where the model has no such backend, BackendError where it does not work. */
-export async function withBackend<T>(hosts: Hosts, name: string, use: (name: ArtefactBackend, software: boolean) => Promise<T>): Promise<T> {
-  const there = ORDER.filter((each) => hosts[each]);
+export async function withBackend<T>(hosts: Hosts, compiled: ArtefactBackends, name: string, use: (name: ArtefactBackend, software: boolean) => Promise<T>): Promise<T> {
+  const there = ORDER.filter((each) => hosts[each] && compiled[each]);
   if (name !== 'auto') {
     const chosen = there.find((each) => each === name);
     if (!chosen) throw new RangeError(`the model was not compiled for the backend "${name}"; it has ${['auto', ...there].join(', ')}`);

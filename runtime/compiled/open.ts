@@ -28,7 +28,7 @@ export async function openArtefact<T extends NetTypes>(artefact: Artefact, hosts
   const { weights = 'initial', backend = 'auto' } = options;
   const bytes = weights === 'initial' ? undefined : weights instanceof URL ? await readBytes(weights) : new Uint8Array(weights);
   const seed = options.seed ?? artefact.settings.seed;
-  return withBackend(hosts, backend, async (name, software) => {
+  return withBackend(hosts, artefact.backends, backend, async (name, software) => {
     const entry: StoredPrograms<unknown> | undefined = artefact.backends[name];
     if (!entry) throw new RangeError(`net ${artefact.net} was compiled without the backend ${name}`);
     checkDigest(artefact.net, entry);
