@@ -2,6 +2,7 @@
 
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
+import type { ValidateFunction } from 'ajv';
 import type { OptimizerSettings, ScheduleSettings, TrainSettings } from '../compiler/5-emit/model.ts';
 import { RunError } from './errors.ts';
 
@@ -86,6 +87,13 @@ const CONFIG: Fields<RunConfig> = {
   imports: list(object({ file: line, text })),
 };
 
+type Stored = RunConfig & { readonly digest: string };
+/** The compiled schema, made at the first use. */
+const validator = ((): (() => Promise<ValidateFunction<Stored>>) => {
+  let compiled: Promise<ValidateFunction<Stored>> | undefined;
+  return () => (compiled ??= import('ajv').then(({ Ajv }) => new Ajv().compile<Stored>(object({ ...CONFIG, digest: line }))));
+})();
+
 /** SHA-256 of the configuration and the source: a run is one net, trained in one way. */
 const digestOf = (config: RunConfig, source: string): string => `sha256:${bytesToHex(sha256(new TextEncoder().encode(JSON.stringify([config, source]))))}`;
 
@@ -106,8 +114,7 @@ export async function parseConfig(path: string, contents: string, source: string
     const [age, way] = format > CONFIG_FORMAT ? ['a later', 'Update zz, or train again.'] : ['an earlier', 'Train again.'];
     throw new RunError(`${path} was written by ${age} version of zz, in format ${format}; this one reads ${CONFIG_FORMAT}`, way);
   }
-  const { Ajv } = await import('ajv');
-  const validate = new Ajv().compile<RunConfig & { readonly digest: string }>(object({ ...CONFIG, digest: line }));
+  const validate = await validator();
   if (!validate(json)) {
     const [wrong] = validate.errors ?? [];
     const field = wrong?.instancePath.slice(1).replaceAll('/', '.') || String(wrong?.params['missingProperty'] ?? wrong?.params['additionalProperty'] ?? 'configuration');

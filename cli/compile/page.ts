@@ -16,6 +16,11 @@ const RUNTIME = new URL('page-runtime.js', import.meta.url);
 export const compilePage: Compiler = async (request) => {
   const { net, weights, out } = request;
   if (!weights) throw new UsageError('a page without trained weights would only guess', 'Train the net, and name its run: zz compile --weights runs/NET-1 -o page.html.');
+  const { normalize } = net.settings;
+  const { channels: known, companions } = weights.statistics;
+  if ((normalize === 'channel' && !known) || (normalize === 'per_batch' && !companions)) {
+    throw new UsageError(`net ${net.name} normalises pictures with statistics of those it was trained on (${normalize}), and the weights bring none`, 'Name the run that they are of: --weights runs/NET-1.');
+  }
   const { artefact, listings } = await compileArtefact(request, 'page');
   const [, , channels = 0] = artefact.image;
   if (artefact.classes.length === 0) throw new UsageError(`net ${net.name} has no class scores`, 'A page classifies: it needs a net with softmax_cross_entropy. The target ts takes any net.');

@@ -4,6 +4,7 @@ import { concreteShape } from '../../compiler/2-graph/types.ts';
 import { asCheckpoint, encodeCheckpoint, isCheckpoint, START, type Checkpoint } from '../../runtime/checkpoint.ts';
 import { RunError } from '../../runtime/errors.ts';
 import type { TensorFile } from '../../runtime/safetensors.ts';
+import { checkSeal } from '../../runtime/seal.ts';
 import type { LoadedNet } from '../load.ts';
 
 /** Weights and states by id, and what normalising takes from the training images. */
@@ -15,6 +16,7 @@ const kept = ({ graph }: LoadedNet) => graph.nodes.flatMap((node) => (node.kind 
 /** The weights in a file. Throws RunError where they are damaged or do not fit the net. `from` is what the user named. */
 export function trainedWeights(net: LoadedNet, file: TensorFile, from: string): TrainedWeights {
   const advice = `The weights in ${from} are of another net or width.`;
+  checkSeal(from, file);
   const { net: trained, tensors, statistics } = isCheckpoint(file) ? asCheckpoint(from, file) : { net: net.name, tensors: file.tensors, statistics: {} };
   if (trained !== net.name) throw new RunError(`${from} has weights of the net ${JSON.stringify(trained)}, not of ${net.name}`, advice);
   for (const { id, shape } of kept(net)) {

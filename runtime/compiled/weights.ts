@@ -6,6 +6,7 @@ import type { InputStatistics } from '../data/normalize.ts';
 import { RunError } from '../errors.ts';
 import { initialValues } from '../init.ts';
 import { decodeSafetensors } from '../safetensors.ts';
+import { checkSeal } from '../seal.ts';
 
 export interface Weights {
   readonly values: ReadonlyMap<BufferId, Float32Array>;
@@ -28,6 +29,7 @@ export const freshWeights = ({ specs, seed }: Wanted): Weights => ({ values: ini
 export function weightsIn(bytes: Uint8Array, { net, specs, needed, seed }: Wanted): Weights {
   const name = 'the weights file';
   const file = decodeSafetensors(name, bytes);
+  checkSeal(name, file);
   const found = isCheckpoint(file) ? asCheckpoint(name, file) : { net, tensors: file.tensors, progress: START, statistics: {} };
   const advice = `Give weights that were trained with the net ${net}.`;
   if (found.net !== net) throw new RunError(`the weights are of the net ${JSON.stringify(found.net)}, not of ${net}`, advice);

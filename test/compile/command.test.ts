@@ -183,7 +183,9 @@ describe('what cannot be', () => {
   test('a page of pictures that have no colours to show', async () => {
     const weights = encodeSafetensors({ tensors: new Map([['w.1', { shape: [64, 2], data: new Float32Array(128) }], ['b.1', { shape: [2], data: new Float32Array(2) }]]), metadata: {} });
     await writeFile(join(cwd, 'four.safetensors'), weights);
-    const ran = await compile('four.zz', '--weights', 'four.safetensors', '-o', 'page.html');
+    expect((await compile('four.zz', '--weights', 'four.safetensors', '-o', 'page.html')).stderr).toMatch(/statistics of those it was trained on \(channel\), and the weights bring none/);
+    await writeFile(join(cwd, 'plain.zz'), (FILES['four.zz'] ?? '').replace('}', '  train { normalize none }\n}'));
+    const ran = await compile('plain.zz', '--weights', 'four.safetensors', '-o', 'page.html');
     expect(ran.stderr).toMatch(/4 channels; pictures have 1 or 3/);
     expect(ran.status).toBe(1);
   });
