@@ -2,7 +2,7 @@
 // --net case-d --task train|predict --readings 50 --backend wasm|gpujs-webasm|gpujs-cpu [--threads 1] [--width 1]
 
 import { parseArgs } from 'node:util';
-import { randomFeeds } from '../cli/bench.ts';
+import { randomFeeds } from '../cli/bench/open.ts';
 import { compileModel } from '../compiler/compile.ts';
 import type { Emitter } from '../compiler/compile.ts';
 import { gpujsEmitter, wasmEmitter } from '../compiler/emitters.ts';
@@ -41,7 +41,7 @@ const session = await backend.open(model);
 for (const [id, values] of initialValues(persistent(model), 1)) await session.write(id, values);
 const program = model.programs['run'];
 if (!program) throw new RangeError('the model has no program');
-const feeds = await randomFeeds(program, 1);
+const feeds = randomFeeds(program, 1);
 const wanted = mode === 'train' ? (program.loss === undefined ? [] : [program.loss]) : (program.logits === undefined ? [] : [program.logits]);
 const weights = persistent(model).filter(({ role }) => role.kind === 'weight').reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
 await takeTurns({ weights, device: session.device }, () => session.run('run', feeds, wanted));

@@ -1,10 +1,10 @@
 // What a checked run has found, as a diagnostic at the place in the source where it happened.
 
 import type { Graph, Node, ValueId } from '../compiler/2-graph/graph.ts';
-import { isLeaf, type OpKind } from '../compiler/2-graph/ops.ts';
-import { nodesById } from '../compiler/2-graph/queries.ts';
+import type { OpKind } from '../compiler/2-graph/ops.ts';
 import { diagnostic, type Diagnostic, type Loc } from '../compiler/diagnostics.ts';
 import { showSummary, type Finding } from '../runtime/numerics.ts';
+import { originsOf } from './origin.ts';
 
 /** Operations that give numbers beyond f32, or none at all, of operands that are not large; of a kernel's operations these are looked at first. */
 const SUSPECTS: readonly OpKind[] = ['log', 'div', 'sqrt', 'exp', 'expm1'];
@@ -13,22 +13,22 @@ const MOST = 6;
 
 /** `graph` is what the program was made of; `when` says in which run it happened. */
 export function numericsDiagnostic(finding: Finding, graph: Graph, when: string): Diagnostic {
-  const nodes = nodesById(graph);
+  const { held, made: madeBy, kernel } = originsOf(graph);
   const buffer = finding.found[0]?.buffer ?? '';
   const found = finding.found.map(showSummary).join('; ');
-  const known = nodeOf(nodes, buffer);
+  const known = held(buffer);
   if (finding.step === undefined) {
     const what = known?.kind === 'weight' ? `the weight %${buffer} is` : known?.kind === 'state' ? `the optimiser's state %${buffer} is` : `what enters as %${buffer} is`;
     return diagnostic('ZZ6001', placeOf(graph, known), `${what} not finite before ${when}`, { found });
   }
   const update = graph.updates.find(({ target }) => target === known?.id);
-  const made = (update && nodes.get(update.value)) ?? known;
-  const members = made ? kernelOf(graph, nodes, made) : [];
+  const made = madeBy(buffer);
+  const members = made ? kernel(made) : [];
   const first = members.find(({ kind }) => SUSPECTS.includes(kind)) ?? made;
   const related = [
     ...members.filter((node) => node !== first && node.locs.length > 0).map((node) => ({ message: `${node.kind} is in the same kernel`, loc: placeOf(graph, node) })),
     ...finding.inputs.flatMap((input) => {
-      const node = nodeOf(nodes, input.buffer);
+      const node = held(input.buffer);
       return node && node.locs.length > 0 ? [{ message: `it read ${showSummary(input)}`, loc: placeOf(graph, node) }] : [];
     }),
   ];
@@ -41,24 +41,6 @@ function subject(node: Node | undefined, members: readonly Node[], updated: Valu
   const name = others.length === 0 ? kind : `${kind}, in one kernel with ${others.join(', ')},`;
   if (updated !== undefined) return `the update of %${updated} (${name.replace(/,$/, '')})`;
   return phase === 'backward' ? `the gradient's ${name}` : phase === 'update' ? `the optimiser's ${name}` : name;
-}
-
-/** The value that a buffer holds. A kernel's own buffers are named after the value they belong to: `y.parts`. */
-function nodeOf(nodes: ReadonlyMap<ValueId, Node>, buffer: string): Node | undefined {
-  const found = nodes.get(buffer);
-  const dot = buffer.lastIndexOf('.');
-  return found ?? (dot < 0 ? undefined : nodeOf(nodes, buffer.slice(0, dot)));
-}
-
-/** What the kernel that makes a value computes for it, in order. */
-function kernelOf(graph: Graph, nodes: ReadonlyMap<ValueId, Node>, made: Node): Node[] {
-  if (made.tags.kernel === undefined) return isLeaf(made.kind) ? [] : [made];
-  const wanted = new Set([made.id]);
-  return graph.nodes.toReversed().filter((node) => {
-    if (!wanted.has(node.id)) return false;
-    for (const id of node.inputs) if (nodes.get(id)?.tags.kernel === made.tags.kernel) wanted.add(id);
-    return true;
-  }).toReversed();
 }
 
 /** Where a value comes from; what has no place of its own, as updates, is told at the weight's, or at the net's end. */

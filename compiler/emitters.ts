@@ -24,5 +24,5 @@ export async function gpujsEmitter(): Promise<Emitter<GpuJsStep>> {
 
 export async function referenceEmitter(): Promise<Emitter<ReferenceStep>> {
   const [{ emitReference }, bindBatch] = await Promise.all([import('./5-emit/reference.ts'), bound()]);
-  return { emit: (graph, batch) => emitReference(bindBatch(graph, batch)) };
+  return { emit: (graph, batch) => emitReference(bindBatch(graph, batch), batch) };
 }

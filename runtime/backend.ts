@@ -27,8 +27,8 @@ export interface Session {
    * Throws RangeError where a feed has the wrong length.
    */
   run(program: string, feeds: ReadonlyMap<BufferId, Tensor>, wanted: readonly BufferId[]): Promise<Map<BufferId, Float32Array>>;
-  /** Runs a program so often, with the times of its steps; what it computes stands as after any run. Backends that cannot tell its steps apart lack it. */
-  profile?(program: string, feeds: ReadonlyMap<BufferId, Tensor>, runs: number): Promise<readonly ProfiledRun[]>;
+  /** Backends that cannot tell the steps of a program apart have none. */
+  readonly profiler?: Profiler;
   /**
    * Puts splits of a data set on the device, where programs make their batches of them. Resolves to undefined where there is no room for them;
    * backends whose programs are always fed lack it.
@@ -40,7 +40,14 @@ export interface Session {
   dispose(): Promise<void>;
 }
 
-/** When each step of a run began and ended, in microseconds since the run began, by the device's clock where it has one. */
+export interface Profiler {
+  /** Whose clock it goes by. */
+  readonly clock: 'device' | 'host';
+  /** Runs a program so often, one run after the other; what it computes stands as after any run. */
+  readonly run: (program: string, feeds: ReadonlyMap<BufferId, Tensor>, runs: number) => Promise<readonly ProfiledRun[]>;
+}
+
+/** When each step of a run began and ended, in microseconds since the run began. */
 export interface ProfiledRun {
   readonly steps: readonly { readonly begin: number; readonly end: number }[];
 }

@@ -161,4 +161,12 @@ export interface WebGpuStep {
   readonly workgroups: readonly [x: number, y: number, z: number];
   readonly bindings: readonly { readonly buffer: BufferId; readonly access: 'read' | 'write' }[];
   readonly needs: ShaderNeeds;
+  /** For measurements; absent where nobody has counted. */
+  readonly work?: Work;
+}
+
+/** Floating-point operations of a step, a multiply-add as two, and bytes of the buffers that it reads and writes, each once. */
+export interface Work {
+  readonly operations: number;
+  readonly bytes: number;
 }

@@ -48,7 +48,7 @@ function openSession(model: Model<ReferenceStep>, checkNumerics: boolean): Sessi
       const plan = planFor(name);
       return runProgram(plan, kept, feeds, wanted, checkNumerics ? lookAt(name, plan.program, plan.program.steps.map(checkedOf)) : undefined);
     },
-    profile: async (name, feeds, runs) => Array.from({ length: runs }, () => timed(planFor(name), kept, feeds)),
+    profiler: { clock: 'host', run: async (name, feeds, runs) => Array.from({ length: runs }, () => timed(planFor(name), kept, feeds)) },
     read: async (id) => keptBuffer(id).slice(),
     write: async (id, values) => {
       const buffer = keptBuffer(id);

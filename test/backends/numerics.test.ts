@@ -107,8 +107,9 @@ describe.each(TARGETS)('a profile on $name', (target) => {
     try {
       await session.write('w', Float32Array.of(0.5, -1));
       const feeds = new Map([['x', Float32Array.from(X)]]);
-      if (!session.profile) return expect(target.name).toBe('gpujs');
-      const runs = await session.profile('run', feeds, 3);
+      if (!session.profiler) return expect(target.name).toBe('gpujs');
+      expect(session.profiler.clock).toBe(target.name === 'webgpu' ? 'device' : 'host');
+      const runs = await session.profiler.run('run', feeds, 3);
       expect(runs.map(({ steps }) => steps.length)).toEqual([1, 1, 1].map(() => program.steps.length));
       for (const { steps } of runs) {
         expect(steps[0]?.begin).toBe(0);

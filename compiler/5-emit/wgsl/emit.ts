@@ -26,6 +26,7 @@ import { copyOf } from './staging.ts';
 import { chooseTiling, isTiled, slicesOf } from './tiles.ts';
 import type { Sizes, Tiling } from './tiles.ts';
 import { treeShape, treeStep } from './tree.ts';
+import { workOf } from './work.ts';
 
 export interface WebGpuOptions {
   /** What the device can do; what every device can where it is not given. */
@@ -52,7 +53,7 @@ export function emitWebGpu(graph: Graph, { device = EVERY_DEVICE, tiling = usual
   const { tasks, buffers, home, inPlace } = best.fits ? best : planFor(new Map());
   const buffer = (id: ValueId): Buffer => buffers.get(id) ?? missing(id);
   const emission: Emission = { device, buffer, home };
-  const steps = tasks.map((task) => ('tiling' in task ? productStep(task, emission) : nestStep(task, emission)));
+  const steps = tasks.map((task): WebGpuStep => ({ ...('tiling' in task ? productStep(task, emission) : nestStep(task, emission)), work: workOf(task, buffer) }));
 
   const named = new Set([...resultsOf(graph), ...graph.updates.map(({ target }) => target), ...steps.flatMap((step) => step.bindings.map((each) => each.buffer))]);
   const leaves = nodes.filter((node) => isLeaf(node.kind) && (node.kind !== 'constant' || named.has(node.id))).map(bufferOf);

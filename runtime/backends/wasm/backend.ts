@@ -154,16 +154,19 @@ function createSession(model: Model<WasmStep>, arena: Arena, memory: WebAssembly
         return new Map(asked.map((spec) => [spec.id, new Float32Array(view(name, spec))]));
       });
     },
-    profile: (name, feeds, runs) =>
-      inTurn(name, feeds, async (program) => {
-        const found: ProfiledRun[] = [];
-        while (found.length < runs) {
-          const times: number[] = [];
-          await stepByStep(name, program, () => times.push(performance.now()));
-          found.push(profiledRun(times));
-        }
-        return found;
-      }),
+    profiler: {
+      clock: 'host',
+      run: (name, feeds, runs) =>
+        inTurn(name, feeds, async (program) => {
+          const found: ProfiledRun[] = [];
+          while (found.length < runs) {
+            const times: number[] = [];
+            await stepByStep(name, program, () => times.push(performance.now()));
+            found.push(profiledRun(times));
+          }
+          return found;
+        }),
+    },
     async read(id) {
       return new Float32Array(keptView(id));
     },

@@ -1,7 +1,7 @@
 // A model that is open on a device: runs of its programs, and its weights and states.
 
 import type { BufferId, BufferSpec, Model, WebGpuStep } from '../../../compiler/5-emit/model.ts';
-import type { ProfiledRun, Session, Tensor } from '../../backend.ts';
+import type { ProfiledRun, Profiler, Session, Tensor } from '../../backend.ts';
 import { NumericsError } from '../../numerics.ts';
 import { isKept } from '../buffers.ts';
 import type { Place, Places } from './allocate.ts';
@@ -37,6 +37,25 @@ export function createSession({ gpu, adapter }: Device, { train: { seed } }: Mod
     for (const { place, values } of fed) write(gpu, place, values);
   };
 
+  const profile: Profiler['run'] = async (name, feeds, runs) => {
+    check();
+    const { places, commands } = preparedOf(prepared, name);
+    feed(places, feeds);
+    const timer = createTimer(gpu, commands);
+    try {
+      const found: ProfiledRun[] = [];
+      while (found.length < runs) {
+        const encoder = gpu.createCommandEncoder({ label: name });
+        timer.encode(encoder, name);
+        gpu.queue.submit([encoder.finish()]);
+        found.push(await guard(timer.read()));
+      }
+      return found;
+    } finally {
+      timer.destroy();
+    }
+  };
+
   return {
     backend: 'webgpu',
     device: `WebGPU on ${adapter.name}`,
@@ -66,26 +85,7 @@ export function createSession({ gpu, adapter }: Device, { train: { seed } }: Mod
       return checkers.size > 0 ? undefined : guard(loadData({ gpu, watch: watching, queue, pipelines, prepared, seed }, data));
     },
 
-    ...(gpu.features.has('timestamp-query') && {
-      async profile(name: string, feeds: ReadonlyMap<BufferId, Tensor>, runs: number) {
-        check();
-        const { places, commands } = preparedOf(prepared, name);
-        feed(places, feeds);
-        const timer = createTimer(gpu, commands);
-        try {
-          const found: ProfiledRun[] = [];
-          while (found.length < runs) {
-            const encoder = gpu.createCommandEncoder({ label: name });
-            timer.encode(encoder, name);
-            gpu.queue.submit([encoder.finish()]);
-            found.push(await guard(timer.read()));
-          }
-          return found;
-        } finally {
-          timer.destroy();
-        }
-      },
-    }),
+    ...(gpu.features.has('timestamp-query') && { profiler: { clock: 'device', run: profile } }),
 
     async read(id) {
       check();
