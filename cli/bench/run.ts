@@ -15,10 +15,11 @@ import { at, printJson, print, say, UsageError, widthOf, type Io } from '../io.t
 import { loadNet, programTexts, type LoadedNet } from '../load.ts';
 import { passErrorsAs } from '../stages.ts';
 import { elements, openNet, randomFeeds, type Where } from './open.ts';
-import { measureBandwidth, measurePeak, type Peak } from './peak.ts';
-import { profileOf, type Profile } from './profile.ts';
+import { measureBandwidth, measurePeak } from './peak.ts';
+import { profileOf } from './profile.ts';
+import type { Result } from './result.ts';
 import { describe, describeProfile } from './text.ts';
-import { timeSteps, type Times } from './time.ts';
+import { timeSteps } from './time.ts';
 import { traceOf } from './trace.ts';
 
 export interface Options extends Where {
@@ -30,27 +31,6 @@ export interface Options extends Where {
   readonly trace?: string;
   readonly json?: boolean;
   readonly quiet?: boolean;
-}
-
-export interface Result {
-  readonly event: 'bench';
-  readonly net: string;
-  readonly backend: string;
-  readonly device: string;
-  readonly batch: number;
-  /** Images that a step reads: some nets read each of them several times. */
-  readonly readings: number;
-  readonly width: number;
-  /** How many numbers are learnt. */
-  readonly weights: number;
-  readonly steps: number;
-  readonly ms: Times;
-  readonly imagesPerSecond: number;
-  readonly flops: { readonly step: number; readonly contractions: number; readonly perSecond: number };
-  readonly peak: Peak | null;
-  readonly share: number | null;
-  readonly memory: { readonly kept: number; readonly buffers: number; readonly process: number };
-  readonly profile?: Profile;
 }
 
 const TRAIN = 'train';

@@ -4,7 +4,7 @@ import { groupBy } from '../../compiler/2-graph/group-by.ts';
 import { PHASES } from '../../compiler/3-passes/cost.ts';
 import { percent, table } from '../table.ts';
 import type { KernelProfile, Profile } from './profile.ts';
-import type { Result } from './run.ts';
+import type { Result } from './result.ts';
 
 const ms = (value: number): string => String(Number(value.toPrecision(4)));
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;

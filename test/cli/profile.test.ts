@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { KernelProfile, Profile } from '../../cli/bench/profile.ts';
-import type { Result } from '../../cli/bench/run.ts';
+import type { Result } from '../../cli/bench/result.ts';
 import { describeProfile } from '../../cli/bench/text.ts';
 import type { Trace, TraceEvent } from '../../cli/bench/trace.ts';
 import { missing, skipped } from '../webgpu/harness.ts';
