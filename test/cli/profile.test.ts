@@ -44,10 +44,9 @@ describe.each(['wasm', 'webgpu'])('a profile on %s', (backend) => {
     const { clock, kernels, kernelMs, gapMs, bandwidth } = profile;
     expect(clock).toBe(backend === 'webgpu' ? 'device' : 'host');
 
-    // Every operation of the graph is some kernel's; shaders are counted as they are written, where a constant more or less may be folded.
+    // Every operation of the graph is some kernel's; fused kernels compute a few of them twice, and shaders are counted as they are written.
     const counted = sum(kernels.map((kernel) => kernel.flops));
-    if (backend === 'webgpu') expect(Math.abs(counted / flops.step - 1)).toBeLessThan(0.1);
-    else expect(counted).toBe(flops.step);
+    expect(Math.abs(counted / flops.step - 1)).toBeLessThan(backend === 'webgpu' ? 0.1 : 0.01);
     expect(kernels.some(({ flops: own, at }) => own > flops.step / 8 && at === SECOND)).toBe(true);
     expect(new Set(kernels.map(({ phase }) => phase))).toEqual(new Set(['forward', 'backward', 'update']));
 
