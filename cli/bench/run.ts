@@ -11,7 +11,7 @@ import { programOf } from '../../runtime/feeds.ts';
 import { writeWhole } from '../../runtime/files.ts';
 import { initialValues } from '../../runtime/init.ts';
 import { SourceError } from '../diagnostics.ts';
-import { at, printJson, print, say, UsageError, widthOf, type Io } from '../io.ts';
+import { at, lineWidth, print, printJson, say, UsageError, type Io } from '../io.ts';
 import { loadNet, programTexts, type LoadedNet } from '../load.ts';
 import { passErrorsAs } from '../stages.ts';
 import { elements, openNet, randomFeeds, type Where } from './open.ts';
@@ -88,8 +88,9 @@ export async function bench(file: string, options: Options, io: Io): Promise<voi
   }
 
   function show(result: Result): void {
+    const width = lineWidth(io.stdout);
     if (options.json === true) printJson(io, result);
-    else print(io, describe(result) + (result.profile ? `\n\n${describeProfile(result.profile, widthOf(io, io.stdout))}` : ''));
+    else print(io, describe(result, width) + (result.profile ? `\n\n${describeProfile(result.profile, width)}` : ''));
   }
 }
 

@@ -1,8 +1,8 @@
-// Benchmarks and profiles as text for people.
+// Benchmarks and profiles as text for people, in lines of so many columns.
 
 import { groupBy } from '../../compiler/2-graph/group-by.ts';
 import { PHASES } from '../../compiler/3-passes/cost.ts';
-import { percent, table } from '../table.ts';
+import { labelled, narrowTable, percent, wrapped } from '../table.ts';
 import type { KernelProfile, Profile } from './profile.ts';
 import type { Result } from './result.ts';
 
@@ -10,18 +10,18 @@ const ms = (value: number): string => String(Number(value.toPrecision(4)));
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
 const giga = (value: number): string => (value / 1e9).toPrecision(4);
 
-/** Names in a column, and what they say. */
-const columns = (rows: readonly (readonly [name: string, text: string])[]): string => rows.map(([name, text]) => `${name.padEnd(12)}${text}`).join('\n');
+/** Columns of the names before what they say. */
+const NAMES = 12;
 
-export function describe({ net, backend, device, batch, readings, weights, steps, ms: times, imagesPerSecond, flops, peak, share, memory }: Result): string {
-  const text = columns([
+export function describe({ net, backend, device, batch, readings, weights, steps, ms: times, imagesPerSecond, flops, peak, share, memory }: Result, width: number): string {
+  const text = labelled([
     ['step', `${ms(times.median)} ms, the median of ${steps} steps; the middle half ${ms(times.low)} to ${ms(times.high)}, the fastest ${ms(times.fastest)}`],
     ['images/s', `${imagesPerSecond.toFixed(1)}${readings === batch ? '' : `, each read ${readings / batch} times`}`],
     ['arithmetic', `${giga(flops.step)} GFLOP a step, ${giga(flops.contractions)} of them in contractions; ${giga(flops.perSecond)} GFLOP/s`],
     ['peak', peak === null ? 'not measured: this backend runs no matrix products of that kind' : `${giga(peak.flopsPerSecond)} GFLOP/s in matrix products of ${peak.size}; the step has ${percent(share)} of it`],
     ['memory', `${megabytes(memory.kept)} of weights and states, ${megabytes(memory.buffers)} of all buffers, ${megabytes(memory.process)} of the process at its peak`],
-  ]);
-  return `${net}, ${weights.toLocaleString('en')} weights, ${batch} images a step, on ${backend} (${device})\n${text}\n${COUNT}`;
+  ], NAMES, width);
+  return `${net}, ${weights.toLocaleString('en')} weights, ${batch} images a step, on ${backend} (${device})\n${text}\n${wrapped(COUNT, width)}`;
 }
 
 const COUNT = 'Counted: the operations of the training graph before fusion, convolutions as direct ones, a multiplication and an addition as two.';
@@ -58,21 +58,21 @@ const HEAD = ['kernel', 'at', 'ms', 'share', 'GFLOP', 'GFLOP/s', 'peak', 'MB', '
 const WIDE = 124;
 const SPARE: readonly string[] = ['GFLOP', 'MB', 'FLOP/B'];
 
-/** `width`: the columns that a line may take. */
 export function describeProfile({ clock, runs, kernels, kernelMs, gapMs, otherMs, bandwidth }: Profile, width: number): string {
   const groups = groupsOf(kernels);
   const rows = groups.slice(0, ROWS).map((group) => row(group, kernelMs));
   const others = groups.slice(ROWS).flat();
   const rest = others.length === 0 ? [] : [[`${others.length} others`, '', total(others).toPrecision(3), percent(kernelMs > 0 ? total(others) / kernelMs : 0)]];
   const phases = PHASES.map((phase) => ({ phase, time: total(kernels.filter((kernel) => kernel.phase === phase)) })).filter(({ time }) => time > 0);
-  const text = columns([
+  const text = labelled([
     ['kernels', `${ms(kernelMs)} ms in ${kernels.length} kernels: ${phases.map(({ phase, time }) => `${phase} ${ms(time)}`).join(', ')}`],
     ['gaps', `${ms(gapMs)} ms between them while they are timed`],
     ['other', otherMs >= 0 ? `${ms(otherMs)} ms of a step that is not timed are in no kernel` : `none: a step that is not timed takes ${ms(-otherMs)} ms less than its kernels one by one`],
     ['copies', bandwidth === null ? 'not measured' : `${giga(bandwidth.bytesPerSecond)} GB/s, reading and writing ${megabytes(bandwidth.bytes)}`],
-  ]);
+  ], NAMES, width);
   const whose = clock === 'device' ? 'the device\'s clock' : 'the host\'s clock, with the time it takes to start each';
-  return `Kernels by ${whose}, medians of ${runs} runs:\n\n${table([HEAD, ...rows, ...rest].map((cells) => cells.filter((_, i) => width >= WIDE || !SPARE.includes(HEAD[i] ?? ''))))}\n\n${text}\n${PROFILED}`;
+  const cells = [HEAD, ...rows, ...rest].map((all) => all.filter((_, i) => width >= WIDE || !SPARE.includes(HEAD[i] ?? '')));
+  return `${wrapped(`Kernels by ${whose}, medians of ${runs} runs:`, width)}\n\n${narrowTable(cells, width)}\n\n${text}\n${wrapped(PROFILED, width)}`;
 }
 
 const PROFILED = 'peak, copy: the share of the best matrix products and copies. Bytes: each buffer that a kernel reads or writes once.';
