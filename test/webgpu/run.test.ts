@@ -209,7 +209,7 @@ describe.skipIf(missing !== undefined)(`runs on the device's data${skipped}`, ()
   it('are fed by the host where a split is larger than the device binds', async () => {
     const session = await webgpuBackend({ software: true }).open(MODEL);
     sessions.push(session);
-    const huge: Split = { ...dataset.train, images: { length: 2 ** 40 } as Uint8Array };
+    const huge: Split = { ...dataset.train, images: { length: 2 ** 40, BYTES_PER_ELEMENT: 1 } as Uint8Array };
     expect(await session.load?.({ splits: { train: huge, test: dataset.test } })).toBeUndefined();
     expect(await session.load?.({ splits: { test: dataset.test } })).toMatchObject({ fedBy: 'device' });
   });
@@ -228,11 +228,25 @@ describe('a device with little memory', () => {
   const split = (bytes: number): Split => ({ count: bytes / 192, images: new Uint8Array(bytes), labels: new Uint8Array(bytes / 192) });
 
   it('is fed by the host where the data have no room', async () => {
-    const session = await webgpuBackend({ source, software: true }).open(MODEL);
+    let device: GPUDevice | undefined;
+    const session = await webgpuBackend({ source, software: true, onDevice: (gpu) => (device = gpu) }).open(MODEL);
     sessions.push(session);
-    const large = split(192 * 1_500_000);
-    expect(await session.load?.({ splits: { train: large, test: large } })).toBeUndefined();
-    expect(await session.load?.({ splits: { test: dataset.test } })).toMatchObject({ fedBy: 'device' });
+    const taken = [1, 2, 3].map(() => device?.createBuffer({ size: 120_000_000, usage: 8 }));
+    const large = split(192 * 500_000);
+    for (let i = 0; i < 3; i++) expect(await session.load?.({ splits: { train: large, test: large } })).toBeUndefined();
+    // What was taken for them is free again, and nothing is amiss.
+    expect(await session.load?.({ splits: { train: large } })).toMatchObject({ fedBy: 'device' });
+    for (const buffer of taken) buffer?.destroy();
+  });
+
+  it('says what to do where there is none left for a run', async () => {
+    let device: GPUDevice | undefined;
+    const session = await webgpuBackend({ source, software: true, onDevice: (gpu) => (device = gpu) }).open(MODEL);
+    sessions.push(session);
+    device?.pushErrorScope('out-of-memory');
+    for (let size = 2 ** 27; size >= 4; size /= 2) for (let i = 0; i < 4; i++) device?.createBuffer({ size, usage: 8 });
+    await device?.popErrorScope();
+    await expect(session.read('w.1')).rejects.toMatchObject({ name: 'BackendError', message: expect.stringContaining('the GPU is out of memory while running') as string, advice: expect.stringContaining('--batch') as string });
   });
 
   it('says what to do where the model does not fit', async () => {

@@ -164,7 +164,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
     readings[r * 48 + column] = value;
     count += 1.0;
     let away = value - mean;
-    mean += away / count;
+    mean += away * (1.0 / count);
     squares += away * (value - mean);
   }
   moments[chunk * 96 + column] = mean;

@@ -13,7 +13,7 @@ export function momentsOf({ shape, firstChunk }: Reading): { readonly before: st
   const at = `${firstChunk === 0 ? 'chunk' : `(chunk + ${firstChunk})`} * ${2 * columns} + column`;
   return {
     before: ['var count = 0.0;', `var mean = ${type}();`, `var squares = ${type}();`],
-    body: ['count += 1.0;', 'let away = value - mean;', 'mean += away / count;', 'squares += away * (value - mean);'],
+    body: ['count += 1.0;', 'let away = value - mean;', 'mean += away * (1.0 / count);', 'squares += away * (value - mean);'],
     after: [`moments[${at}] = mean;`, `moments[${at} + ${columns}] = squares;`],
   };
 }
