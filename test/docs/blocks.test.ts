@@ -1,0 +1,114 @@
+// Every block of code on the pages is run, compiled or read by a test, those of other tests aside: whole nets and outputs in examples.test.ts,
+// the tutorial in commands.test.ts. What takes long is run on less: fewer and generated images, narrower nets.
+
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { afterAll, describe, expect, it } from 'vitest';
+import * as library from '../../index.ts';
+import * as editor from '../../editor/service/index.ts';
+import { LEXED, RESERVED, STARTERS, CONTEXTUAL, wordOf } from '../../compiler/1-syntax/tokens.ts';
+import { ROOT } from './errors.ts';
+import { blocksOf, type Block } from './markdown.ts';
+import { PAGES, readPage } from './pages.ts';
+import { createShell } from './shell.ts';
+
+const { folder, read, run } = createShell();
+afterAll(() => { rmSync(folder, { recursive: true }); });
+await sharp({ create: { width: 32, height: 32, channels: 3, background: '#c08040' } }).jpeg().toFile(join(folder, 'photo.jpg'));
+
+const blocks = PAGES.flatMap((page) => blocksOf(readPage(page)).map((block) => ({ page, ...block })));
+const of = (language: string): readonly (readonly [place: string, block: Block])[] => blocks.filter((block) => block.language === language).map((block) => [`${block.page}:${block.line}`, block] as const);
+
+it('every language of a block is one that a test reads', () => {
+  const known = ['zz', 'zz-error', 'console', 'sh', 'json', 'ts', 'ebnf', 'lua', 'toml', 'elisp'];
+  expect(blocks.filter(({ language }) => !known.includes(language)).map(({ page, line, language }) => `${page}:${line} ${language}`)).toEqual([]);
+});
+
+/** Less of the same: later options win. */
+const SMALL = ['--width', '0.03', '--backend', 'wasm', '--threads', '1'];
+const LESS: Readonly<Record<string, readonly string[]>> = {
+  train: ['--data', 'synthetic', '--limit', '40', '--epochs', '1', '--batch', '4', ...SMALL],
+  bench: ['--steps', '1', '--batch', '2', ...SMALL],
+  eval: ['--backend', 'wasm', '--threads', '1'],
+  predict: ['--backend', 'wasm', '--threads', '1'],
+};
+
+const scripts = (JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { scripts: Record<string, string> }).scripts;
+
+/** Runs a line of a shell block, or looks up what it names where running it is another test's work. */
+async function runLine(line: string): Promise<void> {
+  const { argv: [program = '', ...argv] } = read(line);
+  if (line.includes(' && ')) for (const part of line.split(' && ')) await runLine(part);
+  else if (program === 'npx' && argv[0] === 'zz') {
+    // The download has tests of its own.
+    const command = line.startsWith('npx zz data cifar10') ? 'npx zz data synthetic' : line;
+    const written = await run(command, LESS[argv[1] ?? ''] ?? []);
+    const [, file] = /(?:--out|-o) (\S+)/.exec(line) ?? [];
+    expect(file === undefined ? written !== '' : existsSync(join(folder, file)), line).toBe(true);
+  } else if (program === 'npm') {
+    const [verb = '', name = ''] = argv;
+    const script = verb === 'run' ? name : verb;
+    if (verb !== 'ci') expect(Object.keys(scripts)).toContain(script);
+    else for (const [, place = ''] of line.matchAll(/--prefix (\S+)/g)) expect(existsSync(join(ROOT, place, 'package-lock.json'))).toBe(true);
+  } else if (program === 'node') expect(existsSync(join(ROOT, argv[0] ?? '')) && (argv[0] !== 'scripts/bench.js' || existsSync(join(ROOT, `bench/${argv[1] ?? ''}.ts`)))).toBe(true);
+  // The name under which the package is made.
+  else if (program === 'code') expect(line).toBe(`code --install-extension editor/vscode/zigzag-nn-${(JSON.parse(readFileSync(join(ROOT, 'editor/vscode/package.json'), 'utf8')) as { version: string }).version}.vsix`);
+  else expect(existsSync(join(ROOT, program)), `${program} of ${line}`).toBe(true);
+}
+
+describe('shell', () => {
+  it.each(of('sh'))('%s', async (_, { text }) => {
+    const done = new Set<string>();
+    for (const line of text.split('\n').filter((each) => each.trim() !== '')) {
+      // Of lines that differ in the file alone the first is run; of the others the file is checked.
+      const [file] = /\S+\.zz\b/.exec(line) ?? [];
+      const form = file === undefined ? line : line.replace(file, 'FILE');
+      if (done.has(form) && file !== undefined) await run(`npx zz check ${file}`);
+      else await runLine(line);
+      done.add(form);
+    }
+  }, 300_000);
+
+  // Those of the tutorial are run there, with their output.
+  it.each(of('console').filter(([place]) => !place.startsWith('docs/tutorial.md')))('%s', async (_, { text }) => {
+    for (const [, line = ''] of text.matchAll(/^\$ (.*)$/gm)) await runLine(line);
+  }, 300_000);
+});
+
+it.each(of('json'))('%s is JSON', (_, { text }) => {
+  expect(() => JSON.parse(text) as unknown).not.toThrow();
+});
+
+describe('configurations of editors start the server', () => {
+  it.each([...of('lua'), ...of('toml'), ...of('elisp')])('%s', (_, { text }) => {
+    const words = [...text.matchAll(/["']([^"'\n]+)["']/g)].map(([, word = '']) => word);
+    const at = words.indexOf('npx');
+    expect(words.slice(at, at + 4)).toEqual(['npx', 'zz', 'lsp', '--stdio']);
+    const pairs = [['(', ')'], ['{', '}'], ['[', ']']] as const;
+    const bare = text.replace(/"(?:[^"\\]|\\.)*"/g, '""').replace(/\?\\?./g, '');
+    for (const [open, close] of pairs) expect(bare.split(open).length, open).toBe(bare.split(close).length);
+  });
+});
+
+describe('programs', () => {
+  /** Each line `expression; // value` gives that value; lines before it stay. */
+  it.each(of('ts'))('%s', (_, { text }) => {
+    const lines = text.split('\n').filter((line) => line.trim() !== '');
+    const imported = lines.flatMap((line) => /^import \{ (.*) \} from '([\w/-]+)';$/.exec(line)?.slice(1) ?? []);
+    const names = imported.flatMap((part, i) => (i % 2 === 0 ? part.split(', ').map((name) => [name, imported[i + 1] === 'zigzag-nn' ? library : editor] as const) : []));
+    const values = names.map(([name, from]) => (from as Readonly<Record<string, unknown>>)[name]);
+    expect(names.filter((_each, i) => values[i] === undefined).map(([name]) => name)).toEqual([]);
+    const body = lines.filter((line) => !line.startsWith('import ')).map((line) => line.replace(/^(.*); \/\/ (.*)$/, 'results.push([$1, $2]);'));
+    const results = new Function(...names.map(([name]) => name), `const results = [];\n${body.join('\n')}\nreturn results;`)(...values) as [unknown, unknown][];
+    expect(results.length).toBeGreaterThan(0);
+    for (const [found, shown] of results) expect(found).toEqual(shown);
+  });
+});
+
+it.each(of('ebnf'))('%s has the words and signs of the lexer, and no others', (_, { text }) => {
+  const quoted = new Set([...text.matchAll(/"([^"]+)"/g)].map(([, word = '']) => word));
+  const words = [...RESERVED.keys(), ...CONTEXTUAL.keys(), ...[...STARTERS].map(wordOf).filter((word) => /^[a-z]/.test(word))];
+  const signs = LEXED.flatMap(({ PATTERN }) => (typeof PATTERN === 'string' ? [PATTERN] : []));
+  expect([...quoted].sort()).toEqual([...new Set([...words, ...signs])].sort());
+});
