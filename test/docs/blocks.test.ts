@@ -1,7 +1,7 @@
 // Every block of code on the pages is run, compiled or read by a test, those of other tests aside: whole nets and outputs in examples.test.ts,
 // the tutorial in commands.test.ts. What takes long is run on less: fewer and generated images, narrower nets.
 
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -15,6 +15,8 @@ import { createShell } from './shell.ts';
 
 const { folder, read, run } = createShell();
 afterAll(() => { rmSync(folder, { recursive: true }); });
+// What the pages call the reader's own.
+cpSync(join(ROOT, 'dsl-examples/mlp.zz'), join(folder, 'net.zz'));
 await sharp({ create: { width: 32, height: 32, channels: 3, background: '#c08040' } }).jpeg().toFile(join(folder, 'photo.jpg'));
 
 const blocks = PAGES.flatMap((page) => blocksOf(readPage(page)).map((block) => ({ page, ...block })));
