@@ -56,7 +56,7 @@ export interface OpenModel {
 /** Opens the data, compiles for the first backend that works here, and opens it. */
 export async function openModel(io: Io, request: ModelRequest): Promise<OpenModel> {
   const { net, settings, backend, threads, checkNumerics = false, quiet, evaluateOnly = false } = request;
-  const entries = backendsFor(backend, { threads });
+  backendsFor(backend, { threads }); // refuses an unknown one before any data are read
   const dataset = await openData(io, request);
   const { batch, seed, normalize } = settings;
   const training = makePlan(dataset, { batch, seed, normalize, views: net.graph.views });
@@ -68,15 +68,7 @@ export async function openModel(io: Io, request: ModelRequest): Promise<OpenMode
     [EVALUATE]: { mode: 'evaluate', batch: size },
     ...(rest > 0 && { [EVALUATE_REST]: { mode: 'evaluate', batch: rest, filledTo: size } }),
   };
-  if (isTracing(io)) {
-    const target = await loadFirst(entries);
-    await traceStages(io, stagesOf(net.program, net.name, { mode: evaluateOnly ? 'evaluate' : 'train', width: net.width, batch: evaluateOnly ? size : batch, settings, target }));
-  }
-  const { model, graphs, session } = await openFirst(entries, (target) => {
-    const compiled = passErrorsAs(net.program, () => compileModel(net.program, net.name, layout, target, { settings, width: net.width }));
-    if ('diagnostics' in compiled) throw new SourceError(compiled.diagnostics, programTexts(net.program));
-    return compiled;
-  }, { checkNumerics });
+  const { model, graphs, session } = await openPrograms(io, request, layout);
   const evaluation = programOf(model, EVALUATE);
   checkClasses(io, model, dataset, evaluateOnly);
   return {
@@ -97,6 +89,18 @@ export async function openModel(io: Io, request: ModelRequest): Promise<OpenMode
       for (const [id, values] of initialValues(persistent(model), seed)) await session.write(id, values);
     },
   };
+}
+
+/** Compiles programs of the net for the first backend that works here, and opens it. */
+export async function openPrograms(io: Io, { net, settings, backend, threads, checkNumerics = false }: Omit<ModelRequest, 'limit' | 'quiet'>, layout: Layout): Promise<Pick<OpenModel, 'model' | 'graphs' | 'session'>> {
+  const entries = backendsFor(backend, { threads });
+  const [first] = Object.values(layout);
+  if (isTracing(io) && first) await traceStages(io, stagesOf(net.program, net.name, { ...first, width: net.width, settings, target: await loadFirst(entries) }));
+  return openFirst(entries, (target) => {
+    const compiled = passErrorsAs(net.program, () => compileModel(net.program, net.name, layout, target, { settings, width: net.width }));
+    if ('diagnostics' in compiled) throw new SourceError(compiled.diagnostics, programTexts(net.program));
+    return compiled;
+  }, { checkNumerics });
 }
 
 /** The data set with as many training images as were asked for. */

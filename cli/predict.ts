@@ -3,6 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Model } from '../compiler/5-emit/model.ts';
 import type { Session } from '../runtime/backend.ts';
+import { restore } from '../runtime/checkpoint.ts';
 import { readCheckpoint } from '../runtime/checkpoint-file.ts';
 import type { Batch } from '../runtime/data/loader.ts';
 import { EVALUATE, softmax } from '../runtime/evaluate.ts';
@@ -41,18 +42,24 @@ export const predictCommand: AddCommand = (program, io, done) => {
 async function runPrediction(dir: string, files: readonly string[], options: Options, io: Io): Promise<number> {
   const run = await openRun(at(io, dir));
   const checkpoint = await readCheckpoint(run.paths.checkpoint);
-  const config = { ...run.config, backend: options.backend ?? run.config.backend };
-  const net = await netOfRun(io, { ...run, config });
-  const [{ openModel }, { openImage }, { predictBatches }] = await Promise.all([import('./model.ts'), import('../runtime/data/open.ts'), import('../runtime/data/loader.ts')]);
-  const { model, session, dataset, plan, restore } = await openModel(io, { ...config, net, threads: options.threads, quiet: true, evaluateOnly: true });
+  const { config } = run;
+  const net = await netOfRun(io, run);
+  const [{ inputShape, openPrograms }, { openImage }, { evaluationBatch, predictBatches }] = await Promise.all([import('./model.ts'), import('../runtime/data/open.ts'), import('../runtime/data/loader.ts')]);
+  const { batch: trained, seed, normalize } = config.settings;
+  const layout = { [EVALUATE]: { mode: 'evaluate', batch: evaluationBatch({ batch: trained, views: net.graph.views }) } } as const;
+  const { model, session } = await openPrograms(io, { settings: config.settings, backend: options.backend ?? config.backend, net, threads: options.threads }, layout);
   try {
-    if (programOf(model, EVALUATE).logits === undefined) throw new UsageError(`net ${net.name} has no class scores`, 'zz predict needs a net with softmax_cross_entropy.');
+    const program = programOf(model, EVALUATE);
+    if (program.logits === undefined) throw new UsageError(`net ${net.name} has no class scores`, 'zz predict needs a net with softmax_cross_entropy.');
+    const shape = inputShape(net) as [number, number, number];
     const images: Uint8Array[] = [];
-    for (const file of files) images.push(await openImage(file, dataset.shape, await readScaled(file, dataset.shape, io)));
-    await restore(checkpoint);
+    for (const file of files) images.push(await openImage(file, shape, await readScaled(file, shape, io)));
+    await restore(model, session, checkpoint);
     let next = 0;
-    for (const batch of predictBatches(dataset, images, plan, programOf(model, EVALUATE).batch)) {
-      for (const probabilities of await classify(model, session, batch)) show(io, files[next++] ?? '', probabilities, run.config.classes, options);
+    // The checkpoint has what normalising takes from the training images: they need not be there.
+    const plan = { seed, normalize, views: program.views, ...checkpoint.statistics };
+    for (const batch of predictBatches({ shape }, images, plan, program.batch)) {
+      for (const probabilities of await classify(model, session, batch)) show(io, files[next++] ?? '', probabilities, config.classes, options);
     }
     return EXIT.good;
   } finally {

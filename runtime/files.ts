@@ -19,6 +19,8 @@ export async function writeWhole(path: string, contents: string | Uint8Array, mo
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true });
+    // The name that the user knows.
+    if (isSystemError(error)) error.path = path;
     throw error;
   }
 }

@@ -121,7 +121,7 @@ export function plainBatch({ shape }: Dataset, split: Split, plan: Plan, selecti
  * Batches of `size` for images of no split (H * W * C bytes each), in their order, the last filled up with repeats; labels are 0.
  * What is predicted of an image does not depend on which others were asked about.
  */
-export function* predictBatches({ shape }: Dataset, images: readonly Uint8Array[], plan: Plan, size: number): Generator<Batch> {
+export function* predictBatches({ shape }: Pick<Dataset, 'shape'>, images: readonly Uint8Array[], plan: ReadingPlan, size: number): Generator<Batch> {
   const length = imageSize(shape);
   for (let start = 0; start < images.length; start += size) {
     const count = Math.min(size, images.length - start);

@@ -1,6 +1,6 @@
 // Training on a folder of images through the command line, on every backend.
 
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -77,6 +77,18 @@ describe.each(BACKENDS)('%s', (backend) => {
     expect(result.confusion.map((row) => row.reduce((a, b) => a + b, 0))).toEqual([7, 7]);
     expect(result.accuracy).toBeGreaterThan(0.6);
   });
+});
+
+test('predictions need no data set', async () => {
+  const picture = join(cwd, 'nets/images/test/warm/0.png');
+  const predict = () => zz(['predict', 'wasm-whole', picture, '--json'], { cwd, env: { ZZ_CACHE: join(cwd, 'none') } });
+  const before = await predict();
+  await writeFile(join(cwd, 'kept.png'), await readFile(picture));
+  await rename(join(cwd, 'nets/images'), join(cwd, 'nets/away'));
+  const after = await zz(['predict', 'wasm-whole', 'kept.png', '--json'], { cwd, env: { ZZ_CACHE: join(cwd, 'none') } });
+  await rename(join(cwd, 'nets/away'), join(cwd, 'nets/images'));
+  expect(after).toMatchObject({ status: 0, stderr: '' });
+  expect((JSON.parse(after.stdout) as { classes: unknown }).classes).toEqual((JSON.parse(before.stdout) as { classes: unknown }).classes);
 });
 
 test('the backends agree', async () => {
