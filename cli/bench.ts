@@ -11,7 +11,7 @@ export const benchCommand: AddCommand = (program, io, done) => {
   program
     .command('bench')
     .summary('time training steps')
-    .description('Times training steps on random images: milliseconds, images a second, arithmetic, its share of the best that matrix products reach on the same backend, memory.')
+    .description('Times training steps on random images, on webgpu with the making of their batches: milliseconds, images a second, arithmetic, its share of the best that matrix products reach on the same backend, memory.')
     .argument('<file>', 'FILE, or FILE:NetName where it has several')
     .option('--batch <images>', 'distinct images a step (default: the net\'s)', wholeNumber)
     .option('--width <factor>', 'scale every channel count but the last, and the pace of learning with it', positive, 1)

@@ -18,6 +18,7 @@ import { elements, openNet, randomFeeds, type Where } from './open.ts';
 import { measureBandwidth, measurePeak } from './peak.ts';
 import { profileOf } from './profile.ts';
 import type { Result } from './result.ts';
+import { fedSteps, ownSteps } from './steps.ts';
 import { describe, describeProfile } from './text.ts';
 import { timeSteps } from './time.ts';
 import { traceOf } from './trace.ts';
@@ -50,7 +51,7 @@ export async function bench(file: string, options: Options, io: Io): Promise<voi
     for (const [id, values] of initialValues(persistent(model), settings.seed)) await session.write(id, values);
     const program = programOf(model, TRAIN);
     const feeds = randomFeeds(program, settings.seed);
-    const { times, steps } = await timeSteps(session, TRAIN, program, feeds, options.steps);
+    const { times, steps } = await timeSteps((await ownSteps(session, model, TRAIN)) ?? fedSteps(session, TRAIN, program, feeds), options.steps);
     const memory = { ...memoryOf(program), process: process.resourceUsage().maxRSS * 1024 };
     const where: Where = { backend: session.backend, threads: options.threads };
     note('timing matrix products …');

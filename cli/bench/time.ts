@@ -1,7 +1,6 @@
 // How long a step takes: samples of several steps each, and their median.
 
-import type { Program } from '../../compiler/5-emit/model.ts';
-import type { Session, Tensor } from '../../runtime/backend.ts';
+import type { Steps } from './steps.ts';
 
 /** Milliseconds of a step: the median over the samples, the middle half of them, and the fastest. */
 export interface Times {
@@ -16,15 +15,12 @@ const WARM_UP = 3;
 const SAMPLE = 20;
 const BUDGET = 10_000;
 
-/**
- * Steps follow each other and only a sample's last loss is read back, as in training without a progress bar: what a device does meanwhile counts, and so does its end.
- * A sample is several steps where one is short.
- */
-export async function timeSteps(session: Session, name: string, program: Program<unknown>, feeds: ReadonlyMap<string, Tensor>, wanted: number | undefined): Promise<{ readonly times: Times; readonly steps: number }> {
-  const sample = async (steps: number): Promise<number> => {
+/** A sample is several steps where one is short: a device goes on with the next while the host waits for none, and its end counts. */
+export async function timeSteps(steps: Steps, wanted: number | undefined): Promise<{ readonly times: Times; readonly steps: number }> {
+  const sample = async (count: number): Promise<number> => {
     const began = performance.now();
-    for (let i = 1; i <= steps; i++) await session.run(name, feeds, i === steps && program.loss !== undefined ? [program.loss] : []);
-    return (performance.now() - began) / steps;
+    await steps(count);
+    return (performance.now() - began) / count;
   };
   let estimate = Infinity;
   for (let i = 0; i < WARM_UP; i++) estimate = Math.min(estimate, await sample(1));
