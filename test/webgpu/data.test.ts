@@ -1,7 +1,6 @@
 // Batches that the device makes of a data set's bytes: the host's images, labels and draws exactly, its pixels up to rounding.
 
 import { describe, expect, it } from 'vitest';
-import { bindBatch } from '../../compiler/2-graph/bind.ts';
 import { DEFAULT_SETTINGS, loadProgram, memoryReader } from '../../compiler/2-graph/build.ts';
 import { emitWebGpu } from '../../compiler/5-emit/wgsl/emit.ts';
 import type { Model, TrainSettings, WebGpuStep } from '../../compiler/5-emit/model.ts';
@@ -39,13 +38,13 @@ interface Case {
 
 /** A net that reads all the views, with dropout and a schedule, and its data. */
 function compile({ views, shape, normalize }: Case): { model: Model<WebGpuStep>; dataset: Dataset; settings: TrainSettings } {
-  const read = views.map((view) => `mean(${view.split(' ')[0]} -> globalavgpool -> dense(3) -> dropout(0.5))`);
+  const names = views.map((view) => view.split(' ')[0] ?? '');
   const text = `net Test {
     input image: [${shape.join(', ')}]
     ${views.map((view) => `view ${view}`).join('\n')}
-    logits = ${views[0]?.split(' ')[0]} -> globalavgpool -> dense(3)
+    logits = ${names[0]} -> globalavgpool -> dropout(0.5) -> dense(3)
     output logits
-    loss softmax_cross_entropy(logits) + ${read.join(' + ')}
+    loss softmax_cross_entropy(logits) + ${names.map((name) => `mean(${name})`).join(' + ')}
   }`;
   const program = loadProgram('test.zz', memoryReader({ 'test.zz': text }));
   const settings: TrainSettings = { ...DEFAULT_SETTINGS, schedule: { kind: 'cosine', warmup: 2 }, batch: BATCH, epochs: 4, seed: 678, normalize };
@@ -55,7 +54,7 @@ function compile({ views, shape, normalize }: Case): { model: Model<WebGpuStep>;
     train: { mode: 'train', batch: BATCH },
     evaluate: { mode: 'evaluate', batch: size },
     'evaluate-rest': { mode: 'evaluate', batch: dataset.test.count % size, filledTo: size },
-  }, { emit: (graph, batch, filledTo) => emitWebGpu(bindBatch(graph, batch), {}, batch, filledTo) }, { settings });
+  }, { fused: true, emit: (graph, batch, filledTo) => emitWebGpu(graph, {}, batch, filledTo) }, { settings });
   if ('diagnostics' in compiled) throw new Error(compiled.diagnostics.map(({ message }) => message).join('\n'));
   return { model: compiled.model, dataset, settings };
 }

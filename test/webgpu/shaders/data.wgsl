@@ -159,7 +159,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
       value = unpack4x8unorm(images[image * 48u + u32(column)]);
     } else {
       let drawn = draw1(r, image, keys[r % 5]);
-      value = vec4f(at1(drawn, column * 4), at1(drawn, column * 4 + 1), at1(drawn, column * 4 + 2), at1(drawn, column * 4 + 3));
+      for (var lane = 0; lane < 4; lane++) { value[lane] = at1(drawn, column * 4 + lane); }
     }
     readings[r * 48 + column] = value;
     count += 1.0;

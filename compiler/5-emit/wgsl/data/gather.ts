@@ -69,29 +69,29 @@ function gatherStep(reading: Reading, segments: readonly (Segment | undefined)[]
 
 /** The statements that give the `value` of reading `r` at the thread's column. */
 function valueLines(reading: Reading, segments: readonly (Segment | undefined)[]): string[] {
-  const { images } = reading;
-  const type = typeOf(reading.shape);
-  const [only] = segments;
-  if (segments.length === 1 && only) return [`let image = indices[r];`, ...partLines(reading, only, 0, 'let value')];
+  const { images, shape } = reading;
+  const parts = segments.map((segment, part) => (segment ? partLines(reading, segment, part) : ['continue;']));
   return [
-    `let image = indices[r % ${images}];`,
-    `var value: ${type};`,
-    ...segments.flatMap((segment, part) => [
-      `${part === 0 ? '' : '} else '}${part === segments.length - 1 ? '' : `if r < ${(part + 1) * images} `}{`,
-      ...indent(segment ? partLines(reading, segment, part, 'value') : ['continue;']),
-    ]),
-    '}',
+    `let image = indices[${parts.length === 1 ? 'r' : `r % ${images}`}];`,
+    `var value: ${typeOf(shape)};`,
+    ...(parts.length === 1 ? (parts[0] ?? []) : parts.flatMap((lines, part) => [
+      `${part === 0 ? '' : '} else '}${part === parts.length - 1 ? '' : `if r < ${(part + 1) * images} `}{`,
+      ...indent(lines),
+    ])),
+    ...(parts.length === 1 ? [] : ['}']),
   ];
 }
 
-function partLines({ shape, images, keys, view }: Reading, segment: Segment, part: number, target: string): string[] {
+function partLines({ shape, images, keys, view }: Reading, segment: Segment, part: number): string[] {
   const size = elementsOf(shape);
   const isWide = typeOf(shape) === 'vec4f';
-  if (isPlain(segment)) return [isWide ? `${target} = unpack4x8unorm(images[image * ${size / 4}u + u32(column)]);` : `${target} = byte(image * ${size}u + u32(column));`];
+  if (isPlain(segment)) return [isWide ? `value = unpack4x8unorm(images[image * ${size / 4}u + u32(column)]);` : `value = byte(image * ${size}u + u32(column));`];
   const first = keys[part];
   const key = first === undefined ? '0u' : `keys[${first === 0 ? '' : `${first} + `}r${view.parts.length === 1 ? '' : ` % ${images}`}]`;
-  const at = (lane: number): string => `at${part}(drawn, column${isWide ? ' * 4' : ''}${lane === 0 ? '' : ` + ${lane}`})`;
-  return [`let drawn = draw${part}(r, image, ${key});`, `${target} = ${isWide ? `vec4f(${[0, 1, 2, 3].map(at).join(', ')})` : at(0)};`];
+  return [
+    `let drawn = draw${part}(r, image, ${key});`,
+    isWide ? `for (var lane = 0; lane < 4; lane++) { value[lane] = at${part}(drawn, column * 4 + lane); }` : `value = at${part}(drawn, column);`,
+  ];
 }
 
 /** Whether the segment gives the image as it is. */
