@@ -32,7 +32,7 @@ export const BACKENDS: readonly BackendEntry[] = [
     load: async ({ software = false, adapter: known } = {}) => {
       const { usableAdapter, webgpuBackend } = await import('../runtime/backends/webgpu.ts');
       const adapter = known ?? (await usableAdapter(software));
-      return { ...(await webgpuEmitter(adapter)), backend: webgpuBackend({ software, adapter }) };
+      return { ...(await webgpuEmitter({ device: adapter })), backend: webgpuBackend({ software, adapter }) };
     },
   },
   {

@@ -1,14 +1,15 @@
 // What emits programs for each backend, loaded when it is asked for.
 
 import type { Emitter } from './compile.ts';
-import type { DeviceProfile, GpuJsStep, ReferenceStep, WasmStep, WebGpuStep } from './5-emit/model.ts';
+import type { GpuJsStep, ReferenceStep, WasmStep, WebGpuStep } from './5-emit/model.ts';
+import type { WebGpuOptions } from './5-emit/wgsl/emit.ts';
 
 const bound = async () => (await import('./2-graph/bind.ts')).bindBatch;
 
 /** Shaders for a device; without one, for what every device can do. */
-export async function webgpuEmitter(device?: DeviceProfile): Promise<Emitter<WebGpuStep>> {
+export async function webgpuEmitter(options: WebGpuOptions = {}): Promise<Emitter<WebGpuStep>> {
   const { emitWebGpu } = await import('./5-emit/wgsl/emit.ts');
-  return { fused: true, emit: (graph, batch, filledTo) => emitWebGpu(graph, device ? { device } : {}, batch, filledTo) };
+  return { fused: true, emit: (graph, batch, filledTo) => emitWebGpu(graph, options, batch, filledTo) };
 }
 
 /** Modules for engines with relaxed SIMD, or for those without. */

@@ -35,7 +35,7 @@ type Compile = <Step>(emitter: Emitter<Step>) => Model<Step>;
 
 /** What a backend's programs are compiled with, by the names that --backend takes. */
 const BACKENDS: { readonly [B in ArtefactBackend]: (compile: Compile) => Promise<ArtefactBackends[B]> } = {
-  webgpu: async (compile) => stored(compile(await webgpuEmitter())),
+  webgpu: async (compile) => stored(compile(await webgpuEmitter({ feed: false }))), // applications have images, no data sets
   wasm: async (compile) => stored(compile(await wasmEmitter(true)), compile(await wasmEmitter(false))),
   gpujs: async (compile) => stored(compile(await gpujsEmitter())),
 };

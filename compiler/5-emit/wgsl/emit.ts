@@ -33,6 +33,8 @@ export interface WebGpuOptions {
   readonly device?: DeviceProfile;
   /** The tile of a product, or undefined for a loop nest. */
   readonly tiling?: (sizes: Sizes, limits: DeviceLimits) => Tiling | undefined;
+  /** Whether the program can make its batches of a data set on the device; it can where this is not given. */
+  readonly feed?: boolean;
 }
 
 const usualTiling = (sizes: Sizes, limits: DeviceLimits): Tiling | undefined => (isTiled(sizes) ? chooseTiling(sizes, limits) : undefined);
@@ -41,7 +43,7 @@ const usualTiling = (sizes: Sizes, limits: DeviceLimits): Tiling | undefined => 
  * The program of a graph that is bound to a batch and has no structure nodes; `fuse` decides which operations share a kernel. `batch` is how many distinct
  * images a run takes, `filledTo` how many are normalised together with them. Throws RangeError where the graph is not bound or a kernel cannot be made for the limits, Error where it holds f16 values.
  */
-export function emitWebGpu(graph: Graph, { device = EVERY_DEVICE, tiling = usualTiling }: WebGpuOptions = {}, batch = imagesOf(graph), filledTo = batch): Program<WebGpuStep> {
+export function emitWebGpu(graph: Graph, { device = EVERY_DEVICE, tiling = usualTiling, feed: wantsFeed = true }: WebGpuOptions = {}, batch = imagesOf(graph), filledTo = batch): Program<WebGpuStep> {
   const nodes = neededNodes(graph);
   for (const node of nodes) if (node.type.dtype === 'f16') throw new Error(`%${node.id}: the webgpu backend computes in f32, not f16`);
   const needed = { ...graph, nodes };
@@ -60,7 +62,7 @@ export function emitWebGpu(graph: Graph, { device = EVERY_DEVICE, tiling = usual
   const known = new Set(leaves.map(({ id }) => id));
   const written = [...new Set(steps.flatMap((step) => step.bindings.map((each) => each.buffer)))].filter((id) => !known.has(id));
   const frame = programFrame(graph, batch);
-  const feed = feedOf({ ...frame, buffers: leaves }, graph.train.normalize, filledTo, device);
+  const feed = wantsFeed ? feedOf({ ...frame, buffers: leaves }, graph.train.normalize, filledTo, device) : undefined;
   return {
     ...frame,
     buffers: [...leaves, ...written.map((id): BufferSpec => ({ ...buffer(id), role: { kind: 'temporary' } })), ...(feed?.buffers ?? [])],
@@ -81,7 +83,7 @@ interface Plan {
 }
 
 /** The dispatches of the kernels, made to fit the device if the updates `hoped` for are in place. */
-function planOf(graph: Graph, nodes: readonly Node[], kernels: readonly FusedKernel[], hoped: ReadonlyMap<ValueId, ValueId>, { device, tiling }: Required<WebGpuOptions>): Plan {
+function planOf(graph: Graph, nodes: readonly Node[], kernels: readonly FusedKernel[], hoped: ReadonlyMap<ValueId, ValueId>, { device, tiling }: Required<Pick<WebGpuOptions, 'device' | 'tiling'>>): Plan {
   const most = device.limits.storageBuffers;
   const divided = kernels.map((kernel) => tasksOf(kernel, { most, home: (id) => hoped.get(id) ?? id }));
   const buffers = new Map<ValueId, Buffer>(nodes.map((node) => [node.id, bufferOf(node)]));
