@@ -2,7 +2,7 @@ import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['dist', 'node_modules', 'runs', 'coverage', '.gpu', 'editor/vscode/out'] },
+  { ignores: ['dist', 'node_modules', 'runs', 'coverage', '.gpu', 'editor/vscode/out', 'site'] },
   js.configs.recommended,
   ...tseslint.configs.strict,
   {
