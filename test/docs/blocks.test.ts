@@ -1,5 +1,5 @@
-// Every block of code on the pages is run, compiled or read by a test, those of other tests aside: whole nets and outputs in examples.test.ts,
-// the tutorial in commands.test.ts. What takes long is run on less: fewer and generated images, narrower nets.
+// Every block of code on the pages is run, compiled or read by a test. Here are those that no other has: nets are in examples.test.ts, the tutorial's
+// commands in commands.test.ts, compiled models in compile.test.ts. What takes long is run on less: fewer and generated images, narrower nets.
 
 import { cpSync, existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -20,10 +20,13 @@ cpSync(join(ROOT, 'dsl-examples/mlp.zz'), join(folder, 'net.zz'));
 await sharp({ create: { width: 32, height: 32, channels: 3, background: '#c08040' } }).jpeg().toFile(join(folder, 'photo.jpg'));
 
 const blocks = PAGES.flatMap((page) => blocksOf(readPage(page)).map((block) => ({ page, ...block })));
-const of = (language: string): readonly (readonly [place: string, block: Block])[] => blocks.filter((block) => block.language === language).map((block) => [`${block.page}:${block.line}`, block] as const);
+/** Blocks that the tests of their pages have. */
+const hasItsTest = ({ page, language, text }: (typeof blocks)[number]): boolean =>
+  language === 'console' ? ['docs/tutorial.md', 'docs/compile.md'].includes(page) : /^import .* from '\.\/model\.\w+';$/m.test(text);
+const of = (language: string): readonly (readonly [place: string, block: Block])[] => blocks.filter((block) => block.language === language && !hasItsTest(block)).map((block) => [`${block.page}:${block.line}`, block] as const);
 
 it('every language of a block is one that a test reads', () => {
-  const known = ['zz', 'zz-error', 'console', 'sh', 'json', 'ts', 'ebnf', 'lua', 'toml', 'elisp'];
+  const known = ['zz', 'zz-error', 'console', 'sh', 'json', 'ts', 'js', 'ebnf', 'lua', 'toml', 'elisp'];
   expect(blocks.filter(({ language }) => !known.includes(language)).map(({ page, line, language }) => `${page}:${line} ${language}`)).toEqual([]);
 });
 
@@ -43,6 +46,8 @@ async function runLine(line: string): Promise<void> {
   const { argv: [program = '', ...argv] } = read(line);
   if (line.includes(' && ')) for (const part of line.split(' && ')) await runLine(part);
   else if (program === 'npx' && argv[0] === 'zz') {
+    // The runtime of pages is there after a build only: test/compile/page.test.ts.
+    if (/ -o \S+\.html\b/.test(line)) return;
     // The download has tests of its own.
     const command = line.startsWith('npx zz data cifar10') ? 'npx zz data synthetic' : line;
     const written = await run(command, LESS[argv[1] ?? ''] ?? []);
@@ -72,8 +77,7 @@ describe('shell', () => {
     }
   }, 300_000);
 
-  // Those of the tutorial are run there, with their output.
-  it.each(of('console').filter(([place]) => !place.startsWith('docs/tutorial.md')))('%s', async (_, { text }) => {
+  it.each(of('console'))('%s', async (_, { text }) => {
     for (const [, line = ''] of text.matchAll(/^\$ (.*)$/gm)) await runLine(line);
   }, 300_000);
 });
@@ -95,7 +99,7 @@ describe('configurations of editors start the server', () => {
 
 describe('programs', () => {
   /** Each line `expression; // value` gives that value; lines before it stay. */
-  it.each(of('ts'))('%s', (_, { text }) => {
+  it.each([...of('ts'), ...of('js')])('%s', (_, { text }) => {
     const lines = text.split('\n').filter((line) => line.trim() !== '');
     const imported = lines.flatMap((line) => /^import \{ (.*) \} from '([\w/-]+)';$/.exec(line)?.slice(1) ?? []);
     const names = imported.flatMap((part, i) => (i % 2 === 0 ? part.split(', ').map((name) => [name, imported[i + 1] === 'zigzag-nn' ? library : editor] as const) : []));
