@@ -1,7 +1,7 @@
 // zz compile: a net as a program or file that runs elsewhere.
 
 import { stat } from 'node:fs/promises';
-import { dirname, extname } from 'node:path';
+import { dirname, extname, join } from 'node:path';
 import { Option } from 'commander';
 import { writeWhole } from '../runtime/files.ts';
 import { openRun } from '../runtime/run-dir.ts';
@@ -58,7 +58,7 @@ async function compile(file: string | undefined, options: Options, io: Io): Prom
   const work = await load();
   for (const { path, contents } of await work(request)) {
     await writeWhole(path, contents);
-    say(io, `wrote ${path.startsWith(`${io.cwd}/`) ? path.slice(io.cwd.length + 1) : path}`);
+    say(io, `wrote ${path.startsWith(join(io.cwd, '/')) ? path.slice(io.cwd.length + 1) : path}`);
   }
 }
 

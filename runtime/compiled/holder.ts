@@ -28,7 +28,12 @@ export async function createHolder(open: (names: readonly ProgramName[]) => Prom
   const kept = new Map(values);
   let names: readonly ProgramName[] = [first];
   let { model, session } = await open(names);
-  await put();
+  try {
+    await put();
+  } catch (error) {
+    await session.dispose();
+    throw error;
+  }
 
   async function put(): Promise<void> {
     for (const { id } of persistent(model)) await session.write(id, kept.get(id) ?? new Float32Array());

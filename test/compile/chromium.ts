@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build, preview } from 'vite';
 import { chromium, SOFTWARE } from '../browser/page.ts';
-import type { App, NetName } from './app.ts';
+import type { App } from './app.ts';
 
 /** What a net is given, and what comes of it: base64 of bytes. */
 export interface Given {
@@ -37,7 +37,7 @@ export async function run({ createModel }, { training, steps, tests }, backend) 
 `;
 
 /** Runs the modules of these nets on a backend. */
-export async function inChromium(app: App, given: Readonly<Partial<Record<NetName, Given>>>, backend: string): Promise<Readonly<Record<string, Found>>> {
+export async function inChromium(app: App, given: Readonly<Record<string, Given>>, backend: string): Promise<Readonly<Record<string, Found>>> {
   const names = Object.keys(given);
   await writeFile(join(app.folder, 'program.js'), PROGRAM);
   await writeFile(join(app.folder, 'main.ts'), `
