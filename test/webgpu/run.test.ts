@@ -66,7 +66,7 @@ afterEach(async () => {
   for (const session of sessions.splice(0)) await session.dispose();
 });
 
-interface Record {
+interface Ran {
   readonly events: TrainEvent[];
   readonly epochs: EpochMetrics[];
   readonly checkpoints: Checkpoint[];
@@ -74,10 +74,10 @@ interface Record {
 }
 
 /** Trains to the end, or to where it breaks. */
-async function run({ session, batches, runner }: Opened, { model = MODEL, from, onEvent, signal }: { model?: Model<WebGpuStep>; from?: Checkpoint | undefined; onEvent?: (event: TrainEvent) => void; signal?: AbortSignal } = {}): Promise<Record> {
+async function run({ session, batches, runner }: Opened, { model = MODEL, from, onEvent, signal }: { model?: Model<WebGpuStep>; from?: Checkpoint | undefined; onEvent?: (event: TrainEvent) => void; signal?: AbortSignal } = {}): Promise<Ran> {
   if (from) await restore(model, session, from);
   else for (const [id, values] of initialValues(persistent(model), model.train.seed)) await session.write(id, values);
-  const record: Record = { events: [], epochs: [], checkpoints: [] };
+  const record: Ran = { events: [], epochs: [], checkpoints: [] };
   const keep = {
     epoch: async (metrics: EpochMetrics) => void record.epochs.push(metrics),
     checkpoint: async (checkpoint: Checkpoint) => void record.checkpoints.push(checkpoint),
@@ -93,7 +93,11 @@ async function run({ session, batches, runner }: Opened, { model = MODEL, from, 
   return record;
 }
 
-const numbers = ({ epochs }: Pick<Record, 'epochs'>) => epochs.map(({ seconds: _s, imagesPerSecond: _i, ...rest }) => rest);
+let unbroken: Promise<Ran> | undefined;
+/** A run that nothing breaks, once for all tests. */
+const wholeRun = (): Promise<Ran> => (unbroken ??= open().then((opened) => run(opened)));
+
+const numbers = ({ epochs }: Pick<Ran, 'epochs'>) => epochs.map(({ seconds: _s, imagesPerSecond: _i, ...rest }) => rest);
 const last = <T>(list: readonly T[]): T => list.at(-1) ?? fail();
 const fail = (): never => {
   throw new Error('there is none');
@@ -101,7 +105,7 @@ const fail = (): never => {
 
 describe.skipIf(missing !== undefined)(`a run on the device's data${skipped}`, () => {
   it('trains, scores and finds mistakes as one that the host feeds', async () => {
-    const [own, fed] = [await run(await open()), await run(await open(MODEL, { by: 'host' }))];
+    const [own, fed] = [await wholeRun(), await run(await open(MODEL, { by: 'host' }))];
     expect([own.error, fed.error]).toEqual([undefined, undefined]);
     const [found, expected] = [own, fed].map(({ events }) => events.flatMap((event) => (event.event === 'details' ? [event.evaluation] : [])));
     expect(found).toHaveLength(2);
@@ -119,7 +123,7 @@ describe.skipIf(missing !== undefined)(`a run on the device's data${skipped}`, (
   });
 
   it('an interrupt saves what is done; resumed, the numbers are those of an unbroken run, bit for bit', async () => {
-    const whole = await run(await open());
+    const whole = await wholeRun();
     const stop = new AbortController();
     let began = 0;
     const opened = await open();
@@ -139,7 +143,7 @@ describe.skipIf(missing !== undefined)(`a run on the device's data${skipped}`, (
   });
 
   it('a device lost in the second epoch ends it with the way out; another goes on from the checkpoint to the same numbers', async () => {
-    const whole = await run(await open());
+    const whole = await wholeRun();
     let device: GPUDevice | undefined;
     const first = await run(await open(MODEL, { onDevice: (gpu) => (device = gpu) }), { onEvent: (event) => { if (event.event === 'epoch') device?.destroy(); } });
     expect(first.error).toMatchObject({ name: 'BackendError', message: expect.stringContaining('the GPU was lost') as string, advice: expect.stringContaining('zz train --resume') as string });

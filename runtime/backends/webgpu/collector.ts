@@ -32,15 +32,16 @@ export function createCollector(gpu: GPUDevice, { guard }: Watch): Collector {
     if (!open) return;
     const { staging, collected } = open;
     open = undefined;
-    const values = guard(staging.read(collected.flatMap(({ parts }) => parts)));
+    // Runs that give nothing are waited for as well.
+    const values = guard(gpu.queue.onSubmittedWorkDone().then(() => staging.read(collected.flatMap(({ parts }) => parts))));
     const entry = { finished: values.then((all) => assigned(collected, all)), settled: false };
     const settle = (): void => void (entry.settled = true);
     entry.finished.then(settle, settle);
     reading.push(entry);
   };
-  const take = async (while_: () => boolean): Promise<readonly Finished[]> => {
+  const take = async (isNext: () => boolean): Promise<readonly Finished[]> => {
     const taken: Finished[] = [];
-    while (reading.length > 0 && while_()) taken.push(...((await reading.shift()?.finished) ?? []));
+    while (reading.length > 0 && isNext()) taken.push(...((await reading.shift()?.finished) ?? []));
     return taken;
   };
 

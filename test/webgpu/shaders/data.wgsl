@@ -80,7 +80,7 @@ fn unit(bits: u32) -> f32 {
 }
 
 fn byte(at: u32) -> f32 {
-  return unpack4x8unorm(images[at / 4u])[at % 4u];
+  return f32(extractBits(images[at / 4u], at % 4u * 8u, 8u)) * 0.00392156862745098;
 }
 
 struct Drawn1 {

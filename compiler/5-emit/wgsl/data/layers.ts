@@ -26,7 +26,7 @@ export interface Layer {
 }
 
 /** The `n`-th draw of the augmentation at place `at` of a chain: 32 random bits. */
-const draw = (at: number, n: string): string => hashed([`${at}u`, n], 'absorb(0x9e3779b9u, d.key)');
+const draw = (at: number, n: string): string => hashed(['d.key', `${at}u`, n]);
 
 /** A whole number in 0..count-1, of the upper 16 bits. */
 const below = (bits: string, count: number): string => `i32(((${bits} >> 16u) * ${count}u) >> 16u)`;

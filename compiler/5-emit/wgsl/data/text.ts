@@ -59,7 +59,7 @@ const FUNCTIONS: Readonly<Record<string, string>> = {
 `,
   // A byte of the images, in 0..1.
   byte: `fn byte(at: u32) -> f32 {
-  return unpack4x8unorm(images[at / 4u])[at % 4u];
+  return f32(extractBits(images[at / 4u], at % 4u * 8u, 8u)) * ${1 / 255};
 }
 `,
 };
