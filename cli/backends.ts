@@ -1,15 +1,11 @@
 // The backends of this version, fastest first: what emits a program for one, and what runs it. Both are loaded when they are asked for.
 
-import type { Emitter } from '../compiler/compile.ts';
-import type { Model } from '../compiler/5-emit/model.ts';
-import { BackendError, type Backend, type OpenOptions, type Session } from '../runtime/backend.ts';
+import { BackendError, type OpenOptions, type Session } from '../runtime/backend.ts';
 import type { Adapter } from '../runtime/backends/adapter.ts';
 import { gpujsEmitter, referenceEmitter, wasmEmitter, webgpuEmitter } from '../compiler/emitters.ts';
 import { didYouMean, UsageError } from './io.ts';
-
-export interface Target extends Emitter<unknown> {
-  readonly backend: Backend<unknown>;
-}
+import type { CompiledFor, Target } from './target.ts';
+import type { TuningRequest } from './tuning/request.ts';
 
 export interface BackendOptions {
   /** Of the wasm backend; as many as there are cores where it is not given. */
@@ -17,6 +13,8 @@ export interface BackendOptions {
   /** Of the webgpu backend: whether an adapter that the processor draws will do; and the adapter, where it is known already. */
   readonly software?: boolean;
   readonly adapter?: Adapter;
+  /** Of the webgpu backend: how products get their tiles; without it in the usual way. */
+  readonly tuning?: TuningRequest | undefined;
 }
 
 export interface BackendEntry {
@@ -29,10 +27,12 @@ export const BACKENDS: readonly BackendEntry[] = [
   {
     name: 'webgpu',
     summary: 'compute shaders on the GPU; if it is named, on an adapter that the processor draws as well',
-    load: async ({ software = false, adapter: known } = {}) => {
+    load: async ({ software = false, adapter: known, tuning } = {}) => {
       const { usableAdapter, webgpuBackend } = await import('../runtime/backends/webgpu.ts');
       const adapter = known ?? (await usableAdapter(software));
-      return { ...(await webgpuEmitter({ device: adapter })), backend: webgpuBackend({ software, adapter }) };
+      const backend = webgpuBackend({ software, adapter });
+      if (tuning) return (await import('./tuning/target.ts')).tunedTarget(adapter, backend, tuning);
+      return { ...(await webgpuEmitter({ device: adapter })), backend };
     },
   },
   {
@@ -108,9 +108,11 @@ async function firstThat<T>(entries: readonly BackendEntry[], use: (target: Targ
 /** The first of the backends that loads; whether it opens is not tried. */
 export const loadFirst = (entries: readonly BackendEntry[]): Promise<Target> => firstThat(entries, async (target) => target);
 
-/** Compiles for the first of the backends that opens, and opens it. */
-export const openFirst = <C extends { readonly model: Model }>(entries: readonly BackendEntry[], compile: (target: Target) => C, options: OpenOptions = {}): Promise<C & { readonly session: Session }> =>
+/** Compiles for the first of the backends that opens, once more where measurements have bettered it, and opens it. */
+export const openFirst = <C extends CompiledFor>(entries: readonly BackendEntry[], compile: (target: Target) => C, options: OpenOptions = {}): Promise<C & { readonly session: Session }> =>
   firstThat(entries, async (target) => {
-    const compiled = compile(target);
+    const first = compile(target);
+    const better = await target.tuned?.(first);
+    const compiled = better ? compile(better) : first;
     return { ...compiled, session: await target.backend.open(compiled.model, options) };
   });

@@ -6,6 +6,7 @@ import { offering } from './choice.ts';
 import type { AddCommand } from './command.ts';
 import { EXIT } from './io.ts';
 import { positive, threadCount, wholeNumber } from './settings.ts';
+import { tuneOption } from './tuning/option.ts';
 
 export const benchCommand: AddCommand = (program, io, done) => {
   program
@@ -18,6 +19,7 @@ export const benchCommand: AddCommand = (program, io, done) => {
     .option('--steps <count>', 'steps that are timed (default: what 10 seconds hold, 5 to 200)', wholeNumber)
     .addOption(offering('--backend <name>', 'which backend', BACKEND_NAMES).default('auto'))
     .option('--threads <count>', 'threads of the wasm backend (default: one a core)', threadCount)
+    .addOption(tuneOption())
     .option('--profile', 'the time of every kernel, what it does in it, and its share of the best')
     .option('--trace <file>', 'write the profile for ui.perfetto.dev as well')
     .option('--json', 'one JSON object on standard output')

@@ -4,7 +4,7 @@ import { Argument, InvalidArgumentError, Option } from 'commander';
 import { didYouMean } from './io.ts';
 
 /** The word, if it is one of these; otherwise the nearest is proposed. */
-const oneOf = (words: readonly string[]) => (given: string): string => {
+export const oneOf = (words: readonly string[]) => (given: string): string => {
   if (words.includes(given)) return given;
   throw new InvalidArgumentError(`${didYouMean(given, words)}Allowed choices are ${words.join(', ')}.`);
 };

@@ -43,7 +43,7 @@ async function runEvaluation(dir: string, options: Options, io: Io): Promise<num
   const config = { ...run.config, settings, backend: options.backend ?? run.config.backend };
   const net = await netOfRun(io, { ...run, config });
   const [{ openModel }, { createEvaluationBar }] = await Promise.all([import('./model.ts'), import('./progress.ts')]);
-  const { model, session, dataset, feed, restore } = await openModel(io, { ...config, net, threads: options.threads, quiet, evaluateOnly: true });
+  const { model, session, dataset, feed, restore } = await openModel(io, { ...config, net, threads: options.threads, quiet, tune: 'known', evaluateOnly: true });
   try {
     await restore(checkpoint);
     const { batches, runner } = await feed();

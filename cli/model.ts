@@ -3,7 +3,7 @@
 import { compileModel, type Layout } from '../compiler/compile.ts';
 import type { Graph } from '../compiler/2-graph/graph.ts';
 import { concreteShape } from '../compiler/2-graph/types.ts';
-import type { Model, TrainSettings } from '../compiler/5-emit/model.ts';
+import type { Model, TrainSettings, WebGpuStep } from '../compiler/5-emit/model.ts';
 import type { Runner, Session } from '../runtime/backend.ts';
 import { persistent, restore, type Checkpoint } from '../runtime/checkpoint.ts';
 import { cacheDirectory } from '../runtime/data/cache.ts';
@@ -19,10 +19,11 @@ import { TRAIN } from '../runtime/train.ts';
 import { backendsFor, loadFirst, openFirst } from './backends.ts';
 import { createDataProgress } from './data-progress.ts';
 import { SourceError } from './diagnostics.ts';
-import { colours, say, UsageError, type Io } from './io.ts';
+import { colours, debugLevel, say, UsageError, type Io } from './io.ts';
 import { programTexts, type LoadedNet } from './load.ts';
 import { passErrorsAs, stagesOf } from './stages.ts';
 import { isTracing, traceStages } from './trace.ts';
+import { tuningRequest, type TuningRequest } from './tuning/request.ts';
 
 export interface ModelRequest {
   readonly net: LoadedNet;
@@ -31,6 +32,8 @@ export interface ModelRequest {
   readonly backend: string;
   /** Of the wasm backend. */
   readonly threads?: number | undefined;
+  /** How products get their tiles on a GPU: see TuningRequest. */
+  readonly tune?: TuningRequest['level'];
   /** Whether runs stop at the first value that is not finite. */
   readonly checkNumerics?: boolean;
   readonly quiet: boolean;
@@ -55,8 +58,8 @@ export interface OpenModel {
 
 /** Opens the data, compiles for the first backend that works here, and opens it. */
 export async function openModel(io: Io, request: ModelRequest): Promise<OpenModel> {
-  const { net, settings, backend, threads, checkNumerics = false, quiet, evaluateOnly = false } = request;
-  backendsFor(backend, { threads }); // refuses an unknown one before any data are read
+  const { net, settings, backend, checkNumerics = false, quiet, evaluateOnly = false } = request;
+  backendsFor(backend); // refuses an unknown one before any data are read
   const dataset = await openData(io, request);
   const { batch, seed, normalize } = settings;
   const training = makePlan(dataset, { batch, seed, normalize, views: net.graph.views });
@@ -92,16 +95,22 @@ export async function openModel(io: Io, request: ModelRequest): Promise<OpenMode
 }
 
 /** Compiles programs of the net for the first backend that works here, and opens it. */
-export async function openPrograms(io: Io, { net, settings, backend, threads, checkNumerics = false }: Omit<ModelRequest, 'limit' | 'quiet'>, layout: Layout): Promise<Pick<OpenModel, 'model' | 'graphs' | 'session'>> {
-  const entries = backendsFor(backend, { threads });
+export async function openPrograms(io: Io, { net, settings, backend, threads, tune, checkNumerics = false, quiet }: Omit<ModelRequest, 'limit'>, layout: Layout): Promise<Pick<OpenModel, 'model' | 'graphs' | 'session'>> {
+  const entries = backendsFor(backend, { threads, tuning: tuningRequest(io, tune, quiet) });
   const [first] = Object.values(layout);
   if (isTracing(io) && first) await traceStages(io, stagesOf(net.program, net.name, { ...first, width: net.width, settings, target: await loadFirst(entries) }));
-  return openFirst(entries, (target) => {
+  const opened = await openFirst(entries, (target) => {
     const compiled = passErrorsAs(net.program, () => compileModel(net.program, net.name, layout, target, { settings, width: net.width }));
     if ('diagnostics' in compiled) throw new SourceError(compiled.diagnostics, programTexts(net.program));
     return compiled;
   }, { checkNumerics });
+  if (debugLevel(io) >= 3) for (const line of tilingLines(opened.model)) say(io, line);
+  return opened;
 }
+
+/** For ZZ_DEBUG: the tiles of every product. */
+const tilingLines = ({ programs }: Model): string[] =>
+  Object.entries(programs).flatMap(([program, { steps }]) => (steps as readonly Partial<WebGpuStep>[]).flatMap(({ name, tiling }) => (tiling ? [`${program} ${name ?? ''}: ${tiling.choice}`] : [])));
 
 /** The data set with as many training images as were asked for. */
 async function openData(io: Io, { net, settings, limit, quiet, signal }: ModelRequest): Promise<Dataset> {

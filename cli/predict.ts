@@ -47,7 +47,7 @@ async function runPrediction(dir: string, files: readonly string[], options: Opt
   const [{ inputShape, openPrograms }, { openImage }, { evaluationBatch, predictBatches }] = await Promise.all([import('./model.ts'), import('../runtime/data/open.ts'), import('../runtime/data/loader.ts')]);
   const { batch: trained, seed, normalize } = config.settings;
   const layout = { [EVALUATE]: { mode: 'evaluate', batch: evaluationBatch({ batch: trained, views: net.graph.views }) } } as const;
-  const { model, session } = await openPrograms(io, { settings: config.settings, backend: options.backend ?? config.backend, net, threads: options.threads }, layout);
+  const { model, session } = await openPrograms(io, { settings: config.settings, backend: options.backend ?? config.backend, net, threads: options.threads, tune: 'known', quiet: true }, layout);
   try {
     const program = programOf(model, EVALUATE);
     if (program.logits === undefined) throw new UsageError(`net ${net.name} has no class scores`, 'zz predict needs a net with softmax_cross_entropy.');

@@ -17,6 +17,7 @@ import { SourceError } from './diagnostics.ts';
 import { applyOverrides, loadNet, netOfRun, programTexts, type LoadedNet } from './load.ts';
 import { at, debugLevel, EXIT, print, printJson, say, UsageError, widthOf, type Io } from './io.ts';
 import { addTrainingFlags, overridesOf, wholeNumber, positive, threadCount, type TrainingFlags } from './settings.ts';
+import { tuneOption, type TuneFlag } from './tuning/option.ts';
 import { decimal, percent, table } from './table.ts';
 import { VERSION } from './version.ts';
 
@@ -30,6 +31,7 @@ interface Options extends TrainingFlags {
   readonly json?: boolean;
   readonly quiet?: boolean;
   readonly checkNumerics?: boolean;
+  readonly tune?: TuneFlag;
 }
 
 export const trainCommand: AddCommand = (program, io, done) => {
@@ -43,6 +45,7 @@ export const trainCommand: AddCommand = (program, io, done) => {
     .option('--width <factor>', 'scale every channel count but the last, and the pace of learning with it', positive)
     .addOption(offering('--backend <name>', 'auto, webgpu, wasm, gpujs or reference (default: auto)', BACKEND_NAMES))
     .option('--threads <count>', 'threads of the wasm backend (default: one a core); the numbers stay the same', threadCount)
+    .addOption(tuneOption())
     .option('--out <dir>', 'the run directory (default: runs/NET-N)')
     .option('--resume', 'go on with the run in --out, or with the net\'s latest')
     .option('--json', 'one JSON object a line on standard output')
@@ -100,7 +103,7 @@ async function fresh(file: string | undefined, options: Options, io: Io): Promis
 }
 
 /** Settings that a run which goes on may change. */
-const CHANGEABLE: ReadonlySet<string> = new Set(['epochs', 'data', 'backend', 'threads', 'out', 'resume', 'json', 'quiet', 'checkNumerics']);
+const CHANGEABLE: ReadonlySet<string> = new Set(['epochs', 'data', 'backend', 'threads', 'out', 'resume', 'json', 'quiet', 'checkNumerics', 'tune']);
 
 async function resumed(file: string | undefined, options: Options, io: Io): Promise<Started> {
   const fixed = Object.keys(options).find((key) => !CHANGEABLE.has(key));
@@ -132,7 +135,7 @@ async function trainTo(started: Started, options: Options, signal: AbortSignal, 
   const [{ openModel }, { train, TRAIN }, { createReporter }, { createReport }, { drawingOf }] = await Promise.all([
     import('./model.ts'), import('../runtime/train.ts'), import('./progress.ts'), import('../runtime/report/report.ts'), import('./drawing.ts'),
   ]);
-  const opened = await openModel(io, { ...started.config, net, threads: options.threads, checkNumerics: options.checkNumerics === true, quiet: options.quiet === true, signal });
+  const opened = await openModel(io, { ...started.config, net, threads: options.threads, tune: options.tune, checkNumerics: options.checkNumerics === true, quiet: options.quiet === true, signal });
   const { model, session, dataset } = opened;
   try {
     const { batches, runner } = await opened.feed();

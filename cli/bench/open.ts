@@ -10,12 +10,14 @@ import { uniforms } from '../../runtime/random.ts';
 import { backendsFor, openFirst } from '../backends.ts';
 import { SourceError } from '../diagnostics.ts';
 import { programTexts } from '../load.ts';
+import type { TuningRequest } from '../tuning/request.ts';
 
 type Compiling = Parameters<typeof compileModel>;
 
 export interface Where {
   readonly backend: string;
   readonly threads?: number | undefined;
+  readonly tuning?: TuningRequest | undefined;
 }
 
 export interface OpenNet {
@@ -24,8 +26,8 @@ export interface OpenNet {
   readonly session: Session;
 }
 
-export const openNet = (program: SourceProgram, net: string, layout: Compiling[2], compile: Compiling[4], { backend, threads }: Where): Promise<OpenNet> =>
-  openFirst(backendsFor(backend, { threads }), (target) => {
+export const openNet = (program: SourceProgram, net: string, layout: Compiling[2], compile: Compiling[4], { backend, ...options }: Where): Promise<OpenNet> =>
+  openFirst(backendsFor(backend, options), (target) => {
     const compiled = compileModel(program, net, layout, target, compile);
     if ('diagnostics' in compiled) throw new SourceError(compiled.diagnostics, programTexts(program));
     return compiled;

@@ -58,12 +58,13 @@ export interface Bandwidth {
 const LENGTHS = [2 ** 22, 2 ** 24, 2 ** 26];
 
 /** The rate at which the largest vector is read, doubled and written; null where there is no room for any. */
-export async function measureBandwidth({ backend, threads }: Where): Promise<Bandwidth | null> {
+export async function measureBandwidth({ backend, ...options }: Where): Promise<Bandwidth | null> {
   let last: Bandwidth | null = null;
   for (const length of LENGTHS) {
     const graph = doubling(length);
     const found = await unlessTooLarge(async () => {
-      const { model, session } = await openFirst(backendsFor(backend, { threads }), ({ emit, fused = false }) => ({
+      const { model, session } = await openFirst(backendsFor(backend, options), ({ emit, fused = false }) => ({
+        graphs: { [RUN]: graph },
         model: { net: 'Copy', train: DEFAULT_SETTINGS, programs: { [RUN]: emit(fused ? optimise(graph, { batch: 1 }) : graph, 1) } },
       }));
       const program = programOf(model, RUN);

@@ -22,8 +22,11 @@ import { fedSteps, ownSteps } from './steps.ts';
 import { describe, describeProfile } from './text.ts';
 import { timeSteps } from './time.ts';
 import { traceOf } from './trace.ts';
+import type { TuneFlag } from '../tuning/option.ts';
+import { tuningRequest } from '../tuning/request.ts';
 
-export interface Options extends Where {
+export interface Options extends Omit<Where, 'tuning'> {
+  readonly tune?: TuneFlag;
   readonly batch?: number;
   readonly width: number;
   readonly steps?: number;
@@ -45,7 +48,7 @@ export async function bench(file: string, options: Options, io: Io): Promise<voi
   const work = workOf(net, settings, batch);
 
   note('compiling …');
-  const { model, graphs, session } = await openNet(net.program, net.name, { [TRAIN]: { mode: 'train', batch } }, { settings, width: net.width }, options);
+  const { model, graphs, session } = await openNet(net.program, net.name, { [TRAIN]: { mode: 'train', batch } }, { settings, width: net.width }, { backend: options.backend, threads: options.threads, tuning: tuningRequest(io, options.tune, options.json === true || options.quiet === true) });
   try {
     note(`timing ${net.name} on ${session.backend} (${session.device}) …`);
     for (const [id, values] of initialValues(persistent(model), settings.seed)) await session.write(id, values);
@@ -53,7 +56,7 @@ export async function bench(file: string, options: Options, io: Io): Promise<voi
     const feeds = randomFeeds(program, settings.seed);
     const { times, steps } = await timeSteps((await ownSteps(session, model, TRAIN)) ?? fedSteps(session, TRAIN, program, feeds), options.steps);
     const memory = { ...memoryOf(program), process: process.resourceUsage().maxRSS * 1024 };
-    const where: Where = { backend: session.backend, threads: options.threads };
+    const where: Where = { backend: session.backend, threads: options.threads, tuning: tuningRequest(io, options.tune, true) };
     note('timing matrix products …');
     const peak = await measurePeak(where);
     const flopsPerSecond = (1000 * work.step) / times.median;

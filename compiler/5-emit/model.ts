@@ -163,6 +163,15 @@ export interface WebGpuStep {
   readonly needs: ShaderNeeds;
   /** For measurements; absent where nobody has counted. */
   readonly work?: Work;
+  /** Of a step that computes a product in tiles, or a part of it. */
+  readonly tiling?: StepTiling;
+}
+
+export interface StepTiling {
+  /** The product by its sizes: products of one name are tiled alike. */
+  readonly product: string;
+  /** The tiling in words. */
+  readonly choice: string;
 }
 
 /** Floating-point operations of a step, a multiply-add as two, and bytes of the buffers that it reads and writes, each once. */

@@ -11,7 +11,7 @@ export function shaderText(graph: Graph, batch: number): string {
   const { feed = [], steps: own } = emitWebGpu(graph, {}, batch);
   const steps = [...feed, ...own].map((step, i) => {
     const bound = step.bindings.map(({ buffer, access }) => `%${buffer}${access === 'write' ? ' (written)' : ''}`).join(', ');
-    return { shader: step.shader, head: `// step ${i}: ${step.name}, ${step.workgroups.join(' x ')} workgroups, binds ${bound}\n` };
+    return { shader: step.shader, head: `// step ${i}: ${step.name}, ${step.workgroups.join(' x ')} workgroups${step.tiling ? `, ${step.tiling.choice}` : ''}, binds ${bound}\n` };
   });
   const shaders = new Map<string, string>();
   for (const { shader, head } of steps) shaders.set(shader, (shaders.get(shader) ?? '') + head);

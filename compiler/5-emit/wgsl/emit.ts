@@ -23,7 +23,7 @@ import { productOf } from './product.ts';
 import { EVERY_DEVICE } from './shader.ts';
 import type { Emission } from './shader.ts';
 import { copyOf } from './staging.ts';
-import { chooseTiling, isTiled, slicesOf } from './tiles.ts';
+import { chooseTiling, isTiled, nameOf, showTiling, slicesOf } from './tiles.ts';
 import type { Sizes, Tiling } from './tiles.ts';
 import { treeShape, treeStep } from './tree.ts';
 import { workOf } from './work.ts';
@@ -31,13 +31,15 @@ import { workOf } from './work.ts';
 export interface WebGpuOptions {
   /** What the device can do; what every device can where it is not given. */
   readonly device?: DeviceProfile;
-  /** The tile of a product, or undefined for a loop nest. */
-  readonly tiling?: (sizes: Sizes, limits: DeviceLimits) => Tiling | undefined;
+  readonly tiling?: Tilings;
   /** Whether the program can make its batches of a data set on the device; it can where this is not given. */
   readonly feed?: boolean;
 }
 
-const usualTiling = (sizes: Sizes, limits: DeviceLimits): Tiling | undefined => (isTiled(sizes) ? chooseTiling(sizes, limits) : undefined);
+/** The tiling of a product, or undefined for a loop nest. */
+export type Tilings = (sizes: Sizes, limits: DeviceLimits) => Tiling | undefined;
+
+export const usualTiling: Tilings = (sizes, limits) => (isTiled(sizes) ? chooseTiling(sizes, limits) : undefined);
 
 /**
  * The program of a graph that is bound to a batch and has no structure nodes; `fuse` decides which operations share a kernel. `batch` is how many distinct
@@ -45,17 +47,9 @@ const usualTiling = (sizes: Sizes, limits: DeviceLimits): Tiling | undefined => 
  */
 export function emitWebGpu(graph: Graph, { device = EVERY_DEVICE, tiling = usualTiling, feed: wantsFeed = true }: WebGpuOptions = {}, batch = imagesOf(graph), filledTo = batch): Program<WebGpuStep> {
   const nodes = neededNodes(graph);
-  for (const node of nodes) if (node.type.dtype === 'f16') throw new Error(`%${node.id}: the webgpu backend computes in f32, not f16`);
-  const needed = { ...graph, nodes };
-  const kernels = lowerFused(needed);
-  const updated = new Map(graph.updates.map(({ target, value }) => [value, target]));
-  const planFor = (hoped: ReadonlyMap<ValueId, ValueId>): Plan => planOf(graph, nodes, kernels, hoped, { device, tiling });
-  // With updates in place fewer buffers are bound; where not all that was hoped for can be done in place, kernels are divided anew without that hope.
-  const best = planFor(updated);
-  const { tasks, buffers, home, inPlace } = best.fits ? best : planFor(new Map());
+  const { tasks, buffers, home, inPlace } = planFor(graph, nodes, { device, tiling });
   const buffer = (id: ValueId): Buffer => buffers.get(id) ?? missing(id);
-  const emission: Emission = { device, buffer, home };
-  const steps = tasks.map((task): WebGpuStep => ({ ...('tiling' in task ? productStep(task, emission) : nestStep(task, emission)), work: workOf(task, buffer) }));
+  const steps = tasks.map((task) => stepOf(task, { device, buffer, home }));
 
   const named = new Set([...resultsOf(graph), ...graph.updates.map(({ target }) => target), ...steps.flatMap((step) => step.bindings.map((each) => each.buffer))]);
   const leaves = nodes.filter((node) => isLeaf(node.kind) && (node.kind !== 'constant' || named.has(node.id))).map(bufferOf);
@@ -72,6 +66,38 @@ export function emitWebGpu(graph: Graph, { device = EVERY_DEVICE, tiling = usual
   };
 }
 
+const stepOf = (task: Task | WithTiling, emission: Emission): WebGpuStep => ({
+  ...('tiling' in task ? productStep(task, emission) : nestStep(task, emission)),
+  work: workOf(task, emission.buffer),
+  ...(task.ofProduct && { tiling: task.ofProduct }),
+});
+
+/** A product of a program by itself, in one tiling: the steps that compute it, and what they bind. */
+export interface Variant {
+  readonly product: string;
+  readonly tiling: Tiling;
+  readonly steps: readonly WebGpuStep[];
+  readonly buffers: readonly BufferSpec[];
+}
+
+/** The products of a graph, each once, with what is fused to it, in every one of the tilings that `tilings` gives for its sizes. */
+export function variantsOf(graph: Graph, device: DeviceProfile, tilings: (sizes: Sizes, limits: DeviceLimits) => readonly Tiling[]): Variant[] {
+  // In one task each, which every tiling divides in its own way.
+  const undivided: Tilings = (sizes, limits) => (isTiled(sizes) ? { ...chooseTiling(sizes, limits), parts: 1 } : undefined);
+  const { tasks, buffers, home } = planFor(graph, neededNodes(graph), { device, tiling: undivided });
+  const products = new Map(tasks.toReversed().flatMap((task) => ('tiling' in task ? [[nameOf(sizesOf(task.root)), task] as const] : [])));
+  return [...products].flatMap(([product, { tiling: _, ...task }]) =>
+    tilings(sizesOf(task.root), device.limits).map((tiling): Variant => {
+      const known = new Map(buffers);
+      const buffer = (id: ValueId): Buffer => known.get(id) ?? missing(id);
+      const divided = tiled({ ...task, ofProduct: { product, choice: showTiling(tiling) } }, task.root, tiling, (added) => (known.set(added.id, added), added));
+      const steps = divided.map((each) => stepOf(each, { device, buffer, home }));
+      const bound = new Set(steps.flatMap((step) => step.bindings.map((each) => each.buffer)));
+      return { product, tiling, steps, buffers: [...bound].map((id) => ({ ...buffer(id), role: { kind: 'temporary' } })) };
+    }),
+  );
+}
+
 interface Plan {
   readonly tasks: readonly (Task | WithTiling)[];
   readonly buffers: ReadonlyMap<ValueId, Buffer>;
@@ -82,8 +108,20 @@ interface Plan {
   readonly fits: boolean;
 }
 
+type PlanOptions = Required<Pick<WebGpuOptions, 'device' | 'tiling'>>;
+
+/** The dispatches of a graph. */
+function planFor(graph: Graph, nodes: readonly Node[], options: PlanOptions): Plan {
+  for (const node of nodes) if (node.type.dtype === 'f16') throw new Error(`%${node.id}: the webgpu backend computes in f32, not f16`);
+  const kernels = lowerFused({ ...graph, nodes });
+  const updated = new Map(graph.updates.map(({ target, value }) => [value, target]));
+  // With updates in place fewer buffers are bound; where not all that was hoped for can be done in place, kernels are divided anew without that hope.
+  const best = planOf(graph, nodes, kernels, updated, options);
+  return best.fits ? best : planOf(graph, nodes, kernels, new Map(), options);
+}
+
 /** The dispatches of the kernels, made to fit the device if the updates `hoped` for are in place. */
-function planOf(graph: Graph, nodes: readonly Node[], kernels: readonly FusedKernel[], hoped: ReadonlyMap<ValueId, ValueId>, { device, tiling }: Required<Pick<WebGpuOptions, 'device' | 'tiling'>>): Plan {
+function planOf(graph: Graph, nodes: readonly Node[], kernels: readonly FusedKernel[], hoped: ReadonlyMap<ValueId, ValueId>, { device, tiling }: PlanOptions): Plan {
   const most = device.limits.storageBuffers;
   const divided = kernels.map((kernel) => tasksOf(kernel, { most, home: (id) => hoped.get(id) ?? id }));
   const buffers = new Map<ValueId, Buffer>(nodes.map((node) => [node.id, bufferOf(node)]));
@@ -94,8 +132,10 @@ function planOf(graph: Graph, nodes: readonly Node[], kernels: readonly FusedKer
     if (!root) return [task];
     const sizes = sizesOf(root);
     const chosen = tiling(sizes, device.limits);
+    if (!chosen) return [task];
     // A part has at least one slice.
-    return chosen ? tiled(task, root, { ...chosen, parts: Math.min(chosen.parts, slicesOf(sizes, chosen.tile)) }, add) : [task];
+    const possible = { ...chosen, parts: Math.min(chosen.parts, slicesOf(sizes, chosen.tile)) };
+    return tiled({ ...task, ofProduct: { product: nameOf(sizes), choice: showTiling(possible) } }, root, possible, add);
   });
   const inPlace = updatesInPlace(graph, tasks, device.limits);
   const home = (id: ValueId): ValueId => inPlace.get(id) ?? id;

@@ -11,6 +11,7 @@ import type { Index, Var } from '../../4-kernels/indexing.ts';
 import type { Buffer } from '../../4-kernels/kernel.ts';
 import { LOWER } from '../../4-kernels/lower.ts';
 import { flatten, unflatten } from '../../4-kernels/rule.ts';
+import type { StepTiling } from '../model.ts';
 import type { Loops, LowerRule, Operand } from '../../4-kernels/rule.ts';
 import { guardsLoads } from './runs.ts';
 
@@ -29,6 +30,8 @@ export interface Task {
   readonly root?: ContractionRoot;
   readonly lets: readonly Let[];
   readonly stores: readonly Placed[];
+  /** The product in tiles that it computes, or a part of it. */
+  readonly ofProduct?: StepTiling;
 }
 
 /** How many buffers a task may bind, and under which id each of them is bound. */

@@ -48,6 +48,9 @@ export const TILES: readonly Tile[] = [
   tile(32, 32, 4, 4),
 ];
 
+/** Counts up when shaders of products are written in another way: times of former ones say nothing of them. */
+export const SHADERS = 1;
+
 /** Workgroups that keep a large device busy, and what share of a workgroup's time others are done before the last one. */
 const ENOUGH = 192;
 const TAIL = 0.3;
@@ -75,6 +78,27 @@ export function tilingsOf(sizes: Sizes, { workgroupInvocations, workgroupBytes }
     return room && threadsOf(each) <= workgroupInvocations ? [{ tile: each, parts, buffers: sizes.depth <= each.depth ? 1 : room }] : [];
   });
 }
+
+/**
+ * The tilings of a product that are worth measuring, the one of the least estimated time first. Where the summed axis is cut, or there are too few tiles to keep
+ * a device busy, with other numbers of parts as well.
+ */
+export function candidatesOf(sizes: Sizes, limits: DeviceLimits): Tiling[] {
+  const one = tilingsOf(sizes, limits).sort((a, b) => costOf(a, sizes) - costOf(b, sizes));
+  const others = one.flatMap((each) => [each.parts / 2, each.parts * 2, 1].map((parts) => ({ ...each, parts: Math.ceil(parts) })).filter(({ tile: shape, parts }) => mayHaveParts(sizes, shape, parts)));
+  return [...new Map([...one, ...others].map((each) => [JSON.stringify(each), each])).values()].sort((a, b) => costOf(a, sizes) - costOf(b, sizes));
+}
+
+/** Whether parts have something to sum, and their partial results fit. */
+const mayHaveParts = (sizes: Sizes, shape: Tile, parts: number): boolean =>
+  parts === 1 || (parts <= slicesOf(sizes, shape) && sizes.depth / parts >= PART / 2 && parts * sizes.groups * sizes.rows * sizes.columns <= PARTIAL);
+
+/** What tells a product from others: choices are kept under it. */
+export const nameOf = (sizes: Sizes): string => Object.entries(sizes).map(([name, value]) => `${name} ${value}`).join(', ');
+
+/** `128x64 tiles, 16 deep, 8x8 a thread, 2 in memory, 3 parts`. */
+export const showTiling = ({ tile: { rows, columns, depth, threadRows, threadColumns }, parts, buffers }: Tiling): string =>
+  `${rows}x${columns} tiles, ${depth} deep, ${threadRows}x${threadColumns} a thread${buffers === 1 ? '' : `, ${buffers} in memory`}${parts === 1 ? '' : `, ${parts} parts`}`;
 
 /** The tiling with the least estimated time. Throws RangeError where the device has room for none. */
 export function chooseTiling(sizes: Sizes, limits: DeviceLimits): Tiling {
