@@ -1,7 +1,7 @@
 // zz compile: a net as a program or file that runs elsewhere.
 
 import { stat } from 'node:fs/promises';
-import { dirname, extname, join } from 'node:path';
+import { dirname, extname } from 'node:path';
 import { Option } from 'commander';
 import { writeWhole } from '../runtime/files.ts';
 import { openRun } from '../runtime/run-dir.ts';
@@ -11,7 +11,7 @@ import type { CompileRequest, CompileTarget } from './compile/target.ts';
 import { offering } from './choice.ts';
 import { TARGETS } from './compile/targets.ts';
 import { trainedWeights } from './compile/weights.ts';
-import { at, didYouMean, EXIT, say, UsageError, type Io } from './io.ts';
+import { at, didYouMean, EXIT, say, shown, UsageError, type Io } from './io.ts';
 import { applyOverrides, loadNet, netOfRun } from './load.ts';
 import { positive, wholeNumber, type Override } from './settings.ts';
 
@@ -44,7 +44,7 @@ export const compileCommand: AddCommand = (program, io, done) => {
     .addOption(offering('--backend <names>', 'backends to compile for: webgpu, wasm, gpujs, separated by commas (default: webgpu,wasm)', ['webgpu', 'wasm', 'gpujs']).argParser(listed))
     .option('--batch <images>', 'distinct images a training step takes (default: the net\'s)', wholeNumber)
     .option('--width <factor>', 'scale every channel count but the last, and the pace of learning with it (default: 1, or the run\'s)', positive)
-    .addHelpText('after', '\nExamples:\n  zz compile net.zz -o model.ts\n  zz compile --weights runs/Plain-1 -o model.ts\n  zz compile net.zz --weights weights.safetensors --backend wasm -o model.js\n')
+    .addHelpText('after', '\nExamples:\n  zz compile net.zz -o model.ts\n  zz compile --weights runs/Plain-1 -o model.ts\n  zz compile net.zz --weights weights.safetensors --backend wasm -o model.js\n  zz compile --weights runs/Plain-1 -o model.onnx\n  zz compile net.zz -o net.py\n')
     .action(async (file: string | undefined, options: Options) => {
       await compile(file, options, io);
       done(EXIT.good);
@@ -58,7 +58,7 @@ async function compile(file: string | undefined, options: Options, io: Io): Prom
   const work = await load();
   for (const { path, contents } of await work(request)) {
     await writeWhole(path, contents);
-    say(io, `wrote ${path.startsWith(join(io.cwd, '/')) ? path.slice(io.cwd.length + 1) : path}`);
+    say(io, `wrote ${shown(io, path)}`);
   }
 }
 
@@ -99,7 +99,8 @@ async function requestOf(file: string | undefined, options: Options, io: Io): Pr
     throw new UsageError(`${file} has changed since the run in ${from} began`, `Leave the file out to compile the text that the run kept, or take the tensors alone with --weights ${from}/checkpoint.safetensors.`);
   }
   const net = { ...kept, settings: await applyOverrides(io, kept.settings, overrides) };
-  return { net, backends, out, weights: trainedWeights(net, await readSafetensors(run.paths.checkpoint), from), classes: run.config.classes };
+  const { classes } = run.config;
+  return { net, backends, out, weights: trainedWeights(net, await readSafetensors(run.paths.checkpoint), from), ...(classes.length > 0 && { classes }) };
 }
 
 const isFile = (path: string): Promise<boolean> => stat(path).then((found) => !found.isDirectory(), () => path.endsWith('.safetensors'));

@@ -36,7 +36,7 @@ interface Entry {
 }
 
 /** Paths by the names that help texts give to arguments, and to the values of options. */
-const OF_ARGUMENTS: Readonly<Record<string, Values['paths']>> = { file: 'sources', run: 'folders', runs: 'folders', images: 'all' };
+const OF_ARGUMENTS: Readonly<Record<string, Values['paths']>> = { file: 'sources', run: 'folders', runs: 'folders', images: 'all', weights: 'all' };
 const OF_OPTIONS: Readonly<Record<string, Values['paths']>> = { dir: 'folders', file: 'all', run: 'all' };
 
 const describe = (command: Command): Entry => ({

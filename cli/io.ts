@@ -1,6 +1,6 @@
 // What a command sees of the outside: streams, environment, working directory and interrupts. Tests give their own.
 
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import pc from 'picocolors';
 import { nearest } from '../compiler/diagnostics.ts';
 
@@ -34,6 +34,9 @@ export class UsageError extends Error {
 }
 
 export const at = (io: Io, path: string): string => resolve(io.cwd, path);
+
+/** A path as a message shows it: relative to the working directory if it is below it. */
+export const shown = (io: Io, path: string): string => (path.startsWith(join(io.cwd, '/')) ? path.slice(join(io.cwd, '/').length) : path);
 
 /** `Did you mean wasm? ` where one of the names is near, for the advice of an error. */
 export function didYouMean(name: string, names: readonly string[]): string {

@@ -3,11 +3,13 @@
 import { dirname } from 'node:path';
 import type { Program } from '../compiler/2-graph/build.ts';
 import type { Graph, TrainSettings } from '../compiler/2-graph/graph.ts';
+import { CONFIG_FORMAT, type RunConfig } from '../runtime/run-config.ts';
 import type { Run } from '../runtime/run-dir.ts';
 import { admit, textsOf, type Texts } from './diagnostics.ts';
 import { at, type Io } from './io.ts';
 import { datasetPath, type Override } from './settings.ts';
 import { diskReader, parseTarget, storedReader } from './source.ts';
+import { VERSION } from './version.ts';
 
 export interface LoadedNet {
   readonly program: Program;
@@ -62,3 +64,19 @@ export async function applyOverrides(io: Io, settings: TrainSettings, overrides:
     return after;
   }, settings);
 }
+
+/** The configuration of a run that begins now. */
+export const newConfig = ({ file, name, settings, width, imports }: LoadedNet, { backend = 'auto', limit = null }: Partial<Pick<RunConfig, 'backend' | 'limit'>>): RunConfig => ({
+  format: CONFIG_FORMAT,
+  zigzag: VERSION,
+  node: process.version,
+  created: new Date().toISOString(),
+  file,
+  net: name,
+  settings,
+  width,
+  limit,
+  backend,
+  classes: [],
+  imports,
+});

@@ -9,17 +9,15 @@ import { NumericsError } from '../runtime/numerics.ts';
 import { isSystemError } from '../runtime/files.ts';
 import { readMetrics, rewindMetrics, type EpochMetrics } from '../runtime/metrics.ts';
 import { createRun, keeperOf, latestRun, openRun, refuseUsed, writeConfig, type Run, type RunConfig } from '../runtime/run-dir.ts';
-import { CONFIG_FORMAT } from '../runtime/run-config.ts';
 import type { AddCommand } from './command.ts';
 import { BACKEND_NAMES, backendsFor } from './backends.ts';
 import { offering } from './choice.ts';
 import { SourceError } from './diagnostics.ts';
-import { applyOverrides, loadNet, netOfRun, programTexts, type LoadedNet } from './load.ts';
-import { at, debugLevel, EXIT, print, printJson, say, UsageError, widthOf, type Io } from './io.ts';
+import { applyOverrides, loadNet, netOfRun, newConfig, programTexts, type LoadedNet } from './load.ts';
+import { at, debugLevel, EXIT, print, printJson, say, shown, UsageError, widthOf, type Io } from './io.ts';
 import { addTrainingFlags, overridesOf, wholeNumber, positive, threadCount, type TrainingFlags } from './settings.ts';
 import { tuneOption, type TuneFlag } from './tuning/option.ts';
 import { decimal, percent, table } from './table.ts';
-import { VERSION } from './version.ts';
 
 interface Options extends TrainingFlags {
   readonly limit?: number;
@@ -84,20 +82,7 @@ async function fresh(file: string | undefined, options: Options, io: Io): Promis
   const net = await loadNet(io, file, { overrides: overridesOf(options, io.cwd), width: options.width ?? 1 });
   if (net.graph.loss === undefined) throw new UsageError(`net ${net.name} has no loss`, 'Add a loss to the net; without one it can predict but not be trained.');
   if (options.out !== undefined) await refuseUsed(at(io, options.out));
-  const config: RunConfig = {
-    format: CONFIG_FORMAT,
-    zigzag: VERSION,
-    node: process.version,
-    created: new Date().toISOString(),
-    file: net.file,
-    net: net.name,
-    settings: net.settings,
-    width: options.width ?? 1,
-    limit: options.limit ?? null,
-    backend,
-    classes: [],
-    imports: net.imports,
-  };
+  const config = newConfig(net, { backend, limit: options.limit ?? null });
   const place = options.out === undefined ? { base: at(io, join('runs', net.name)) } : { dir: at(io, options.out) };
   return { net, config, from: START, epochs: [], place };
 }
@@ -145,7 +130,7 @@ async function trainTo(started: Started, options: Options, signal: AbortSignal, 
     await opened.restore(from === START ? undefined : await readCheckpoint(run.paths.checkpoint));
     const epochs = [...(await rewindMetrics(run.paths.metrics, from.epoch))];
     const label = `${net.name} on ${session.backend} (${session.device})`;
-    if (options.quiet !== true) say(io, `${label}: ${dataset.train.count} training images of ${dataset.name}, ${batches.stepsPerEpoch} steps of ${net.settings.batch} an epoch, run ${show(io, run.dir)}`);
+    if (options.quiet !== true) say(io, `${label}: ${dataset.train.count} training images of ${dataset.name}, ${batches.stepsPerEpoch} steps of ${net.settings.batch} an epoch, run ${shown(io, run.dir)}`);
 
     const report = await createReport({ run, model, dataset, device: session.device, ...drawingOf(net) });
     const reporter = createReporter(io, { epochs: config.settings.epochs, batch: config.settings.batch, json: options.json === true, quiet: options.quiet === true });
@@ -172,7 +157,7 @@ async function trainTo(started: Started, options: Options, signal: AbortSignal, 
     } finally {
       reporter.stop();
     }
-    finish(io, { net: net.name, backend: session.backend, device: session.device, batch: config.settings.batch, run: show(io, run.dir), epochs }, options);
+    finish(io, { net: net.name, backend: session.backend, device: session.device, batch: config.settings.batch, run: shown(io, run.dir), epochs }, options);
     return EXIT.good;
   } finally {
     await session.dispose();
@@ -181,11 +166,8 @@ async function trainTo(started: Started, options: Options, signal: AbortSignal, 
 
 const withoutEvent = ({ event: _, ...metrics }: { event: 'epoch' } & EpochMetrics): EpochMetrics => metrics;
 
-/** Paths below the working directory are shown relative to it. */
-const show = (io: Io, dir: string): string => (dir.startsWith(join(io.cwd, '/')) ? dir.slice(io.cwd.length + 1) : dir);
-
 function interrupted(io: Io, run: Run, { epoch, step }: Progress, options: Options): number {
-  const dir = show(io, run.dir);
+  const dir = shown(io, run.dir);
   if (options.json === true) printJson(io, { event: 'interrupted', epoch: epoch + 1, step, run: dir });
   say(io, `Interrupted in epoch ${epoch + 1}, after step ${step}; saved. Go on with: zz train --resume --out ${dir}`);
   return EXIT.interrupted;

@@ -78,14 +78,13 @@ export async function compileArtefact({ net, classes, backends }: CompileRequest
   };
   const entries: [string, unknown][] = [];
   for (const name of names) entries.push([name, await BACKENDS[name]((emitter) => modelOf(net, layout, emitter))]);
-  const scores = evaluation.nodes.find(({ id }) => id === evaluation.classifier?.logits)?.type.shape.at(-1);
   return {
     artefact: {
       format: ARTEFACT_FORMAT,
       zigzag: VERSION,
       net: net.name,
       image,
-      classes: typeof scores === 'number' ? classNames(scores, classes ?? knownClasses(net.settings.dataset)) : [],
+      classes: classesOf(net, evaluation, classes),
       // A path would tell others of this machine.
       settings: { ...net.settings, dataset: basename(net.settings.dataset) },
       outputs: outputShapes(net, evaluation),
@@ -115,7 +114,8 @@ async function listingsOf(net: LoadedNet, layout: Layout): Promise<Compiled['lis
   return Object.fromEntries(Object.keys(layout).map((name, i) => [name, texts[i] ?? '']));
 }
 
-function graphOf({ program, name, width, settings }: LoadedNet, mode: Graph['mode']): Graph {
+/** The net's graph before what backends do to it. Throws SourceError. */
+export function graphOf({ program, name, width, settings }: LoadedNet, mode: Graph['mode']): Graph {
   const { graph, diagnostics } = passErrorsAs(program, () => compileNet(program, name, { mode, width, settings }));
   if (!graph) throw new SourceError(diagnostics, programTexts(program));
   return graph;
@@ -143,3 +143,9 @@ const knownClasses = (dataset: string): readonly string[] => (Object.hasOwn(KNOW
 
 /** A name for each score, or its number where the names are of other classes. */
 const classNames = (scores: number, names: readonly string[]): string[] => Array.from({ length: scores }, (_, i) => (names.length <= scores ? (names[i] ?? String(i)) : String(i)));
+
+/** A name for each class score: of the classes that the weights were trained on, or of the net's data set. */
+export function classesOf({ settings }: LoadedNet, { nodes, classifier }: Graph, classes: readonly string[] | undefined): readonly string[] {
+  const scores = nodes.find(({ id }) => id === classifier?.logits)?.type.shape.at(-1);
+  return typeof scores === 'number' ? classNames(scores, classes ?? knownClasses(settings.dataset)) : [];
+}

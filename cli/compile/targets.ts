@@ -2,7 +2,7 @@
 
 import type { CompileTarget } from './target.ts';
 
-export type TargetName = 'ts' | 'js' | 'html';
+export type TargetName = 'ts' | 'js' | 'html' | 'onnx' | 'pytorch' | 'safetensors';
 
 export const TARGETS: { readonly [T in TargetName]: CompileTarget } = {
   ts: {
@@ -19,5 +19,20 @@ export const TARGETS: { readonly [T in TargetName]: CompileTarget } = {
     summary: 'a page that classifies pictures',
     extensions: ['.html', '.htm'],
     load: async () => (await import('./page.ts')).compilePage,
+  },
+  onnx: {
+    summary: 'an ONNX file of opset 17',
+    extensions: ['.onnx'],
+    load: async () => (await import('./onnx.ts')).compileOnnx,
+  },
+  pytorch: {
+    summary: 'a PyTorch file that trains on one device or on many',
+    extensions: ['.py'],
+    load: async () => (await import('./pytorch.ts')).compilePyTorch,
+  },
+  safetensors: {
+    summary: 'the weights alone',
+    extensions: ['.safetensors'],
+    load: async () => (await import('./tensors.ts')).compileTensors,
   },
 };

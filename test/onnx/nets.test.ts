@@ -11,7 +11,10 @@ import { concreteShape } from '../../compiler/2-graph/types.ts';
 import { evaluate } from '../../compiler/4-kernels/evaluate.ts';
 import { compileNet } from '../../compiler/compile.ts';
 import { emitOnnx, onnxModel } from '../../compiler/5-emit/onnx/emit.ts';
+import type { PixelStatistics } from '../../compiler/5-emit/onnx/pixels.ts';
+import { companionsOf, normalizeAmong, normalizeChannels } from '../../runtime/data/normalize.ts';
 import { initialWeight } from '../../runtime/init.ts';
+import { uniforms } from '../../runtime/random.ts';
 import { EXAMPLES } from '../gradients/examples.ts';
 import { relativeError } from '../kernels/cases.ts';
 import { mixedNet, MIXED } from '../passes/mixed-nets.ts';
@@ -76,6 +79,42 @@ describe.skipIf(missing)(`onnxruntime gives the outputs of the evaluator${skippe
     expectSameOutputs(evaluationGraph('net N { input image: [4, 4, 2]\n features = image -> conv(3)\n output features\n output again = features\n output image\n logits = features -> globalavgpool\n output logits\n output l = softmax_cross_entropy(logits, label_smoothing: 0.2)\n loss l }')));
 });
 
+describe.skipIf(missing)(`pixels are normalised in the file where the statistics are known${skipped}`, () => {
+  const shape = [4, 5, 3] as const;
+  const size = 60;
+  const graph = evaluationGraph('net N { input image: [4, 5, 3]\n view shaken = image -> hflip\n logits = shaken -> conv(3) -> relu -> globalavgpool\n output logits\n output image }');
+  const next = uniforms(4);
+  const images = Float32Array.from({ length: 3 * size }, (_, i) => (i % size === 7 ? 0.25 : next()));
+
+  async function expectNormalised(pixels: PixelStatistics, normalise: (readings: Float32Array) => void): Promise<void> {
+    const { tensors } = valuesOf(graph, 3, 1);
+    const readings = images.slice();
+    normalise(readings);
+    const bound = bindBatch(graph, 3);
+    const wanted = evaluate(bound, new Map([...[...tensors].map(([id, { data }]) => [id, data] as const), ['image', readings]]), { precision: 'f32', wanted: bound.outputs.map(({ value }) => value) });
+    const file = emitOnnx(graph, { tensors, version: '0', pixels });
+    const found = await runOnnx(file, new Map([['image', { data: images, shape: [3, ...shape] }]]));
+    expect([...found.keys()]).toEqual(['logits', 'image.output']);
+    expect(relativeError(found.get('logits')?.data ?? [], wanted.get(graph.outputs[0]?.value ?? '') ?? [])).toBeLessThan(TOLERANCE);
+    expect(relativeError(found.get('image.output')?.data ?? [], readings)).toBeLessThan(TOLERANCE);
+    const model = onnxModel(graph, { tensors, version: '0', pixels });
+    expect([model.metadata['zigzag.input'], model.inputs[0]?.doc]).toEqual(['pixels', 'pixels from 0 to 1']);
+    if (noChecker === undefined) {
+      writeFileSync(join(folder, 'pixels.onnx'), file);
+      expect(checkOnnx([join(folder, 'pixels.onnx')])).toBe('');
+    }
+  }
+
+  test('of each channel', () => {
+    const statistics = { mean: [0.4, 0.5, 0.6], std: [0.2, 0, 0.3] };
+    return expectNormalised({ kind: 'channel', ...statistics }, (readings) => { normalizeChannels(readings, statistics); });
+  });
+  test('among companions, one pixel of which never changes', () => {
+    const companions = companionsOf(Float32Array.from({ length: 9 * size }, (_, i) => (i % size === 7 ? 0.25 : next())), size);
+    return expectNormalised({ kind: 'among', shape, ...companions }, (readings) => { normalizeAmong(readings, companions); });
+  });
+});
+
 describe.skipIf(noChecker)(`ONNX's own checker, with shapes inferred${uncheckable}`, () => {
   test('finds nothing wrong with any of the nets', () => {
     const graphs = [...EXAMPLES.map(exampleGraph), ...Object.keys(MIXED).map((name) => evaluationGraph(mixedNet(name)))];
@@ -112,7 +151,7 @@ describe('the file', () => {
     expect(model.initializers.map(({ name, dims }) => [name, dims])).toEqual([['w.1', [4, 2, 3, 3]]]);
     expect(model.nodes.map(({ name, doc }) => `${name} ${doc}`)).toEqual(['seen net.zz:2:18', 'seen/2 net.zz:2:18', 'logits net.zz:3:19']);
     expect(model.producer).toEqual({ name: 'ZigZag', version: '1.2.3' });
-    expect(model.metadata).toEqual({ 'zigzag.format': '1', 'zigzag.net': 'N', 'zigzag.normalize': 'channel', 'zigzag.outputs': '["logits"]', 'zigzag.classes': '["a","b","c","d"]' });
+    expect(model.metadata).toEqual({ 'zigzag.format': '1', 'zigzag.net': 'N', 'zigzag.input': 'normalised', 'zigzag.normalize': 'channel', 'zigzag.outputs': '["logits"]', 'zigzag.classes': '["a","b","c","d"]' });
   });
 
   test('is the same, byte for byte, each time', () => {

@@ -117,4 +117,31 @@ describe.skipIf(missing)(`training in PyTorch${skipped}`, () => {
     expect(scores(runOnTwo(py, '--out', two))).toEqual(alone);
     expect(await worst(two, one)).toBeLessThan(2e-4);
   });
+
+  test('weights go there and back: trained here, trained on there, imported, scored, and trained on here', async () => {
+    const { zz: source } = files('channel');
+    const ours = await trained(source, 'run-there');
+    const command = async (...argv: readonly string[]): Promise<string> => {
+      const { status, stdout, stderr } = await zz(argv, { cwd: folder, env: { ZZ_CACHE: join(folder, 'cache') } });
+      if (status !== 0) throw new Error(stderr);
+      return stdout;
+    };
+    await command('compile', '--weights', ours.dir, '-o', 'there.py');
+    const py = join(folder, 'there.py');
+    const score = (loss: number, accuracy: number): string => `test ${loss.toFixed(4)} (${(100 * accuracy).toFixed(1)}%)`;
+    expect(run(py, '--evaluate')).toBe(`${score(ours.test.loss, ours.test.accuracy)}\n`);
+
+    const weights = join(folder, 'back.safetensors');
+    const printed = run(py, '--epochs', '1', '--out', weights);
+    await command('import', weights, source, '--data', join(folder, 'images'), '--out', 'run-back');
+    const back = JSON.parse(await command('eval', 'run-back', '--backend', 'wasm', '--json')) as { loss: number; accuracy: number };
+    expect(back.loss).not.toBeCloseTo(ours.test.loss, 3);
+    expect(printed).toContain(score(back.loss, back.accuracy));
+    // The run goes on from there, with moments as training begins with them.
+    const resumed = await command('train', '--resume', '--out', 'run-back', '--epochs', '1', '--backend', 'wasm', '--json', '--quiet');
+    const { test: after } = JSON.parse(resumed.trim().split('\n').at(-1) ?? '') as typeof ours;
+    const on = join(folder, 'on.safetensors');
+    expect(run(py, '--weights', weights, '--epochs', '1', '--out', on)).toContain(score(after.loss, after.accuracy));
+    expect(await worst(on, join(folder, 'run-back/checkpoint.safetensors'))).toBeLessThan(2e-4);
+  });
 });

@@ -10,6 +10,8 @@ import { findNorms } from '../norms.ts';
 import type { Norm } from '../norms.ts';
 import { encodeOnnx } from './model.ts';
 import type { OnnxModel, OnnxValue } from './model.ts';
+import { normalised } from './pixels.ts';
+import type { PixelStatistics } from './pixels.ts';
 import { convolution, product, RULES, takesBias } from './rules.ts';
 import type { OnnxRule } from './rules.ts';
 import { createScope } from './scope.ts';
@@ -22,12 +24,13 @@ export interface OnnxOptions {
   readonly version: string;
   /** The class names, where they are known. */
   readonly classes?: readonly string[];
+  /** How pixels are normalised, which the file does then; without it, it takes readings that are normalised already. */
+  readonly pixels?: PixelStatistics;
 }
 
 /** The version of what the file's metadata and inputs mean. */
 const FORMAT = '1';
 
-/** How many operators' results. */
 interface Plan {
   /** In order. */
   readonly nodes: readonly Node[];
@@ -48,7 +51,7 @@ interface Fused {
 export const emitOnnx = (graph: Graph, options: OnnxOptions): Uint8Array => encodeOnnx(onnxModel(graph, options));
 
 /** The file as plain data. Throws as emitOnnx does. */
-export function onnxModel(graph: Graph, { tensors, version, classes = [] }: OnnxOptions): OnnxModel {
+export function onnxModel(graph: Graph, { tensors, version, classes = [], pixels }: OnnxOptions): OnnxModel {
   const byId = nodesById(graph);
   const layouts = imageLayouts(graph.nodes, 'nhwc');
   const { nodes, fused } = planOf(graph, byId, layouts);
@@ -64,6 +67,11 @@ export function onnxModel(graph: Graph, { tensors, version, classes = [] }: Onnx
     batched: first && { name: first.id, factor: batchFactor(first.type.shape[0] ?? 1) },
     place: () => (current ? { id: current.id, label: labelOf(current), doc: docOf(current) } : { id: 'output', label: 'output', doc: '' }),
   });
+  const takesPixels = pixels !== undefined || graph.train.normalize === 'none';
+  for (const node of pixels ? inputs.filter(({ kind }) => kind === 'input') : []) {
+    current = node;
+    names.set(node.id, pixels ? normalised(scope, node.id, pixels) : node.id);
+  }
   for (const node of nodes) {
     if (['input', 'labels', 'weight', 'state', 'constant'].includes(node.kind)) continue;
     current = node;
@@ -72,7 +80,8 @@ export function onnxModel(graph: Graph, { tensors, version, classes = [] }: Onnx
   current = undefined;
   const { results, final } = outputsOf(graph, byId, scope, inputs);
   const given = new Set(results.map(({ name }) => name));
-  for (const [id, name] of names) if (!final.has(name) && !given.has(id)) final.set(name, id);
+  const taken = new Set([...given, ...inputs.map(({ id }) => id)]);
+  for (const [id, name] of names) if (!final.has(name) && !taken.has(id)) final.set(name, id);
 
   const nameOf = (name: string): string => final.get(name) ?? name;
   const written = scope.nodes.map((node) => ({ ...node, inputs: node.inputs.map(nameOf), output: nameOf(node.output) }));
@@ -81,8 +90,8 @@ export function onnxModel(graph: Graph, { tensors, version, classes = [] }: Onnx
     name: graph.name,
     producer: { name: 'ZigZag', version },
     doc: `The net ${graph.name}, for prediction. Images are [batch, height, width, channels].`,
-    metadata: metadataOf(graph, classes),
-    inputs: inputs.map((node) => ({ ...valueOf(node.id, node.type.shape), type: node.kind === 'labels' ? 'int32' : 'float', doc: inputDoc(node, graph) })),
+    metadata: metadataOf(graph, classes, takesPixels),
+    inputs: inputs.map((node) => ({ ...valueOf(node.id, node.type.shape), type: node.kind === 'labels' ? 'int32' : 'float', doc: inputDoc(node, graph, takesPixels) })),
     outputs: results,
     initializers: scope.initializers,
     nodes: written,
@@ -160,16 +169,18 @@ const labelOf = (node: Node): string => [...tagsOf(node), node.tags.name ?? node
 const docOf = (node: Node): string => node.locs.map(({ file, line, column }) => `${file}:${line}:${column}`).join(' ');
 
 const NORMALISED: { readonly [N in Graph['train']['normalize']]: string } = {
-  none: 'pixels from 0 to 1',
-  channel: 'pixels from 0 to 1, of each channel minus its mean over the training images, by its standard deviation over them',
-  per_batch: 'pixels from 0 to 1, of each pixel and channel minus its mean over a batch of images, by its standard deviation over the batch',
+  none: '',
+  channel: ', of each channel minus its mean over the training images, by its standard deviation over them',
+  per_batch: ', of each pixel and channel minus its mean over a batch of images, by its standard deviation over the batch',
 };
 
-const inputDoc = (node: Node, graph: Graph): string => (node.kind === 'labels' ? 'the class of each image' : NORMALISED[graph.train.normalize]);
+const inputDoc = (node: Node, graph: Graph, takesPixels: boolean): string =>
+  node.kind === 'labels' ? 'the class of each image' : `pixels from 0 to 1${takesPixels ? '' : NORMALISED[graph.train.normalize]}`;
 
-const metadataOf = (graph: Graph, classes: readonly string[]): Record<string, string> => ({
+const metadataOf = (graph: Graph, classes: readonly string[], takesPixels: boolean): Record<string, string> => ({
   'zigzag.format': FORMAT,
   'zigzag.net': graph.name,
+  'zigzag.input': takesPixels ? 'pixels' : 'normalised',
   'zigzag.normalize': graph.train.normalize,
   'zigzag.outputs': JSON.stringify(graph.outputs.map(({ name }) => name)),
   ...(classes.length > 0 && { 'zigzag.classes': JSON.stringify(classes) }),

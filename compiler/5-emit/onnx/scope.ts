@@ -28,6 +28,8 @@ export interface Scope {
   ints(values: readonly number[]): string;
   floats(values: readonly number[]): string;
   number(value: number): string;
+  /** A tensor by a name of its own. */
+  array(name: string, values: WeightData): string;
   /** A shape as a vector that is known once the batch is. */
   shapeVector(shape: Shape): string;
   /** One value in every element. */
@@ -92,6 +94,7 @@ export function createScope(parts: ScopeParts): Scope & Written {
   const ints: Scope['ints'] = (values) => constant(`=[${values.join(',')}]`, { type: 'int64', dims: [values.length], data: int64s(values) });
   const tensor = (name: string, dims: readonly number[], data: Float32Array): string => constant(name, { type: 'float', dims, data: float32s(data) });
   const floats: Scope['floats'] = (values) => tensor(`=f[${values.join(',')}]`, [values.length], Float32Array.from(values));
+  const array: Scope['array'] = (name, { shape: dims, data }) => tensor(name, dims, data);
   const number: Scope['number'] = (value) => tensor(`=${Object.is(value, -0) ? '-0' : value}`, [], Float32Array.of(value));
 
   /** A weight or state in a form of its own: reshaped and with its axes reordered, when the file is written. */
@@ -147,7 +150,7 @@ export function createScope(parts: ScopeParts): Scope & Written {
   const filled: Scope['filled'] = (dims, fill) =>
     dims.length === 0 ? number(fill) : once(`filled:${dims.join()}:${fill}`, () => op('Expand', [number(fill), shapeVector(dims)]));
 
-  return { nodes, initializers, op, value, shape, layout, aligned, filter, ints, floats, number, shapeVector, filled };
+  return { nodes, initializers, op, value, shape, layout, aligned, filter, ints, floats, number, array, shapeVector, filled };
 }
 
 /** For Reshape and the like: dimensions of which at most one, the batch, is left for the runtime to find. */

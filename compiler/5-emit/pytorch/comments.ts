@@ -11,10 +11,13 @@ export interface Sources {
   readonly texts: ReadonlyMap<string, string>;
 }
 
+/** A path's last part: the rest would tell others of this machine. */
+export const fileName = (path: string): string => path.split(/[/\\]/).at(-1) ?? path;
+
 /** `12: step image: straight`, or `blocks.zz:3: ...` for another file. */
 export function sourceLine({ file, line }: Loc, { main, texts }: Sources): string {
   const text = texts.get(file)?.split('\n')[line - 1]?.trim();
-  const place = file === main ? String(line) : `${file}:${line}`;
+  const place = file === main ? String(line) : `${fileName(file)}:${line}`;
   return text === undefined ? place : `${place}: ${text}`;
 }
 

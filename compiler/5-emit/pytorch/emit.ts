@@ -6,6 +6,7 @@ import { autodiff } from '../../3-passes/autodiff.ts';
 import { unroll } from '../../3-passes/unroll.ts';
 import { classesOf } from './classes.ts';
 import type { Classes } from './classes.ts';
+import { fileName } from './comments.ts';
 import type { Sources } from './comments.ts';
 import { heading, textOf } from './part.ts';
 import type { Part } from './part.ts';
@@ -30,6 +31,8 @@ export interface PyTorchOptions {
   readonly sources: Sources;
   /** What the emitted file is called, for the examples in it. */
   readonly file: string;
+  /** A file of weights beside it, with which it begins. */
+  readonly weights?: string;
 }
 
 /** Names that the file gives to other things than the net's parts. */
@@ -43,7 +46,7 @@ const TAKEN = [
  * The file of a net's graph for training, before all passes. The weights that it begins with are those of `zz train`, drawn in the file; others are loaded.
  * Throws RangeError, with the place, where the net has something that PyTorch cannot do or that has no image as its input.
  */
-export function emitPyTorch(graph: Graph, { version, sources, file }: PyTorchOptions): string {
+export function emitPyTorch(graph: Graph, { version, sources, file, weights }: PyTorchOptions): string {
   const flat = unroll.run(graph);
   const trained = new Set(autodiff.run(flat).gradients.map(({ weight }) => weight));
   const frozen = new Set(graph.nodes.flatMap((node) => (node.kind === 'weight' && graph.loss !== undefined && !trained.has(node.id) ? [node.id] : [])));
@@ -51,7 +54,7 @@ export function emitPyTorch(graph: Graph, { version, sources, file }: PyTorchOpt
   const trains = graph.loss !== undefined;
   const sections = [
     head(graph, version, sources, file, trains),
-    settings(graph),
+    settings(graph, weights),
     heading('The net. Values of four axes are [batch, channels, height, width]; comments are the lines of the source.'),
     RESULT,
     ...(classes.routed ? [textOf(ROUTES)] : []),
@@ -60,7 +63,7 @@ export function emitPyTorch(graph: Graph, { version, sources, file }: PyTorchOpt
     `def make_net() -> ${classes.name}:\n    return ${classes.name}()`,
     tensorTable(graph, classes),
     textOf(RANDOM, (name) => trains || !['below', 'shuffled'].includes(name)),
-    weights(graph),
+    weightsPart(graph),
     ...(trains ? pipeline(graph) : []),
   ];
   return `${sections.join('\n\n\n')}\n`;
@@ -72,7 +75,7 @@ function head(graph: Graph, version: string, { main }: Sources, file: string, tr
         [`python ${file} --data cifar-10-batches-bin`, 'train on one device'],
         [`torchrun --nproc_per_node 2 ${file} --data cifar-10-batches-bin`, 'on several, each with its share of a batch'],
         [`python ${file} --weights w.safetensors --evaluate`, 'score weights from here or from zz train'],
-        [`zz import ${graph.name}.safetensors ${main}`, 'and take them back'],
+        [`zz import ${graph.name}.safetensors ${fileName(main)}`, 'and take them back'],
       ]
     : [['net = make_net(); load(net, "w.safetensors"); net.eval()', 'weights from zz train']];
   const width = Math.max(...examples.map(([command]) => command.length));
@@ -82,7 +85,7 @@ function head(graph: Graph, version: string, { main }: Sources, file: string, tr
     : ['json', 'math', 'os'].map((name) => `import ${name}`);
   return [
     '#!/usr/bin/env python3',
-    `"""${graph.name}, from ${main} (zz compile --target pytorch, ZigZag ${version}). PyTorch 1.13 or newer.`,
+    `"""${graph.name}, from ${fileName(main)} (zz compile --target pytorch, ZigZag ${version}). PyTorch 1.13 or newer.`,
     '',
     ...usage,
     '"""',
@@ -100,7 +103,7 @@ function head(graph: Graph, version: string, { main }: Sources, file: string, tr
   ].join('\n');
 }
 
-function settings(graph: Graph): string {
+function settings(graph: Graph, weights: string | undefined): string {
   const { train } = graph;
   const input = graph.nodes.find((node) => node.kind === 'input');
   const image = input ? concreteShape(input.type.shape.slice(1)) : [];
@@ -117,6 +120,7 @@ function settings(graph: Graph): string {
           `BATCH = ${train.batch}  # distinct images a step`,
           `EPOCHS = ${train.epochs}`,
           `SEED = ${train.seed}`,
+          `WEIGHTS = ${weights === undefined ? 'None  # drawn from the seed' : `str(Path(__file__).with_name(${quoted(weights)}))`}`,
           ...(train.clipNorm > 0 ? [`CLIP_NORM = ${number(train.clipNorm)}  # of all gradients together`] : []),
         ]),
   ].join('\n');
@@ -146,7 +150,7 @@ const initOf = (node: Node | undefined): string => {
 };
 
 /** The weights' part, with the inits that the net has. */
-function weights(graph: Graph): string {
+function weightsPart(graph: Graph): string {
   const inits = new Set<string>(graph.nodes.flatMap((node) => (node.kind === 'weight' ? [node.attrs.init] : node.kind === 'state' ? [node.attrs.value === 1 ? 'ones' : 'zeros'] : [])));
   const needed: Readonly<Record<string, string>> = { truncated_normals: 'truncated_normal', orthogonal: 'orthogonal' };
   return textOf(WEIGHTS, (name) => needed[name] === undefined || inits.has(needed[name]))

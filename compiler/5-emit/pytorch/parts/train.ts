@@ -96,7 +96,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=EPOCHS, help="times that every image enters (default: %(default)s)")
     parser.add_argument("--batch", type=int, default=BATCH, help="distinct images a step, of all ranks together (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=SEED, help="what all random numbers are drawn from (default: %(default)s)")
-    parser.add_argument("--weights", metavar="FILE", help="begin with the weights of a .safetensors file")
+    parser.add_argument("--weights", metavar="FILE", default=WEIGHTS, help="begin with the weights of a .safetensors file (default: %(default)s)")
     parser.add_argument("--out", metavar="FILE", default=f"{NET}.safetensors", help="where the weights go after each epoch (default: %(default)s)")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cpu, cuda, mps, ... (default: %(default)s)")
     parser.add_argument("--evaluate", action="store_true", help="score the test images and stop")
