@@ -6,6 +6,7 @@ import type { Tags } from '../../compiler/2-graph/graph.ts';
 import { checkTables, gradientTables, productTable, stepTables, trainTables } from './benchmarks.ts';
 import { DUMPS } from './dumps.ts';
 import { diagnosticJson, errorIndex, ROOT } from './errors.ts';
+import { onnxOperators, pytorchNet, pytorchRoutes } from './formats.ts';
 import { commandHelp } from './help.ts';
 import { code, regionNames, table, withRegions } from './markdown.ts';
 import { supportMatrix, withoutGradient } from './matrix.ts';
@@ -38,6 +39,9 @@ const REGIONS: Readonly<Record<string, () => string | Promise<string>>> = {
   tags: () => table(['tag', 'what it says'], Object.entries(TAGS).map(([name, what]) => [code(name), what])),
   support: supportMatrix,
   'no-gradient': withoutGradient,
+  'onnx-operators': onnxOperators,
+  'pytorch-net': pytorchNet,
+  'pytorch-routes': pytorchRoutes,
   'optimiser-costs': costTable,
   'optimiser-kernels': kernelLists,
   'results-steps': stepTables,

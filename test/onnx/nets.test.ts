@@ -168,7 +168,7 @@ describe('the file', () => {
     const broken: Graph = { ...graph, nodes: [...graph.nodes.slice(0, graph.nodes.indexOf(conv)), random, ...graph.nodes.slice(graph.nodes.indexOf(conv))], outputs: [{ name: 'y', value: 'r' }] };
     expect(() => emitOnnx(broken, { tensors: new Map(), version: '0' })).toThrow('ONNX has no operator for random (%r, net.zz:9:8): it is fed anew at each training step');
     const gradient: Graph = { ...graph, nodes: graph.nodes.map((node) => (node.kind === 'elu' ? { ...node, kind: 'elu_grad', inputs: [node.inputs[0] ?? '', node.inputs[0] ?? ''] } : node)) };
-    expect(() => emitOnnx(gradient, { tensors: valuesOf(graph, 1, 1).tensors, version: '0' })).toThrow(/ONNX has no operator for elu_grad \(%\d+, net\.zz:\d+:\d+\): it belongs to training/);
+    expect(() => emitOnnx(gradient, { tensors: valuesOf(graph, 1, 1).tensors, version: '0' })).toThrow(/ONNX has no operator for elu_grad \(%\d+, net\.zz:\d+:\d+\): it is a part of training/);
   });
 
   test('is refused where a weight has no values', () => {

@@ -19,7 +19,7 @@ export interface Lacking {
   readonly lacks: string;
 }
 
-const BACKWARD: Lacking = { lacks: 'it belongs to training, and the file holds what the net computes' };
+const BACKWARD: Lacking = { lacks: 'it is a part of training, and the file is for prediction' };
 
 type Elementwise = (scope: Scope, ...operands: string[]) => string;
 
