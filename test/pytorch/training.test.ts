@@ -96,7 +96,9 @@ async function worst(path: string, other: string): Promise<number> {
   return Math.max(...[...found.tensors].filter(([name]) => name !== 'loss').map(([name, { data }]) => relativeError(data, wanted.tensors.get(name)?.data ?? [])));
 }
 
-describe.skipIf(missing)(`training in PyTorch${skipped}`, () => {
+const noImages = python !== undefined && spawnSync(python, ['-c', 'import PIL']).status !== 0;
+
+describe.skipIf(missing ?? noImages)(`training in PyTorch${noImages ? ' (skipped: Python has no PIL (python3-pil))' : skipped}`, () => {
   for (const name of Object.keys(NETS)) {
     test(`goes as in zz train: normalize ${name}`, async () => {
       const { zz: source, py } = files(name);

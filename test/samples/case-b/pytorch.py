@@ -30,6 +30,7 @@ DATASET = "cifar-10-batches-bin"
 BATCH = 25  # distinct images a step
 EPOCHS = 21
 SEED = 678
+WEIGHTS = None  # drawn from the seed
 
 
 # --------------------------------------------------------------------------------------------------
@@ -259,7 +260,7 @@ def save(net: nn.Module, path: str) -> None:
     """Writes the weights and running statistics under ZigZag's names and in its layouts: for 'zz import', 'zz compile --weights' and 'load'."""
     state = net.state_dict()
     tensors = {name: to_zigzag(state[parameter]) for name, (parameter, *_) in TENSORS.items()}
-    write_safetensors(path, tensors, {"format": "zigzag-weights-1", "net": NET})
+    write_safetensors(path, tensors, {"format": "pt", "net": NET})
 
 
 # --------------------------------------------------------------------------------------------------
@@ -552,7 +553,7 @@ def dump_gradients(net: nn.Module, batches: Batches, path: str) -> None:
     tensors = {name: to_zigzag(gradients[parameter]) for name, (parameter, *_) in TENSORS.items() if gradients.get(parameter) is not None}
     mean = over_ranks(loss.detach().clone())
     if rank == 0:
-        write_safetensors(path, {"loss": mean, **tensors}, {"format": "zigzag-gradients-1", "net": NET})
+        write_safetensors(path, {"loss": mean, **tensors}, {"format": "pt", "net": NET})
 
 
 def main() -> None:
@@ -561,7 +562,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=EPOCHS, help="times that every image enters (default: %(default)s)")
     parser.add_argument("--batch", type=int, default=BATCH, help="distinct images a step, of all ranks together (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=SEED, help="what all random numbers are drawn from (default: %(default)s)")
-    parser.add_argument("--weights", metavar="FILE", help="begin with the weights of a .safetensors file")
+    parser.add_argument("--weights", metavar="FILE", default=WEIGHTS, help="begin with the weights of a .safetensors file (default: %(default)s)")
     parser.add_argument("--out", metavar="FILE", default=f"{NET}.safetensors", help="where the weights go after each epoch (default: %(default)s)")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cpu, cuda, mps, ... (default: %(default)s)")
     parser.add_argument("--evaluate", action="store_true", help="score the test images and stop")

@@ -5,6 +5,7 @@ DATASET = "cifar-10-batches-bin"
 BATCH = 32  # distinct images a step
 EPOCHS = 10
 SEED = 0
+WEIGHTS = None  # drawn from the seed
 
 
 # --------------------------------------------------------------------------------------------------

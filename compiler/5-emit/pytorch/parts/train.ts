@@ -87,7 +87,7 @@ def dump_gradients(net: nn.Module, batches: Batches, path: str) -> None:
     tensors = {name: to_zigzag(gradients[parameter]) for name, (parameter, *_) in TENSORS.items() if gradients.get(parameter) is not None}
     mean = over_ranks(loss.detach().clone())
     if rank == 0:
-        write_safetensors(path, {"loss": mean, **tensors}, {"format": "zigzag-gradients-1", "net": NET})
+        write_safetensors(path, {"loss": mean, **tensors}, {"format": "pt", "net": NET})
 
 
 def main() -> None:

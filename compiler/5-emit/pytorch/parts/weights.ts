@@ -111,6 +111,6 @@ def save(net: nn.Module, path: str) -> None:
     """Writes the weights and running statistics under ZigZag's names and in its layouts: for 'zz import', 'zz compile --weights' and 'load'."""
     state = net.state_dict()
     tensors = {name: to_zigzag(state[parameter]) for name, (parameter, *_) in TENSORS.items()}
-    write_safetensors(path, tensors, {"format": "zigzag-weights-1", "net": NET})
+    write_safetensors(path, tensors, {"format": "pt", "net": NET})
 `,
 };
