@@ -1,6 +1,7 @@
 // Every block of code on the pages is run, compiled or read by a test. Here are those that no other has: nets are in examples.test.ts, the tutorial's
 // commands in commands.test.ts, compiled models in compile.test.ts. What takes long is run on less: fewer and generated images, narrower nets.
 
+import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -9,6 +10,7 @@ import * as library from '../../index.ts';
 import * as editor from '../../editor/service/index.ts';
 import { LEXED, RESERVED, STARTERS, CONTEXTUAL, wordOf } from '../../compiler/1-syntax/tokens.ts';
 import { ROOT } from './errors.ts';
+import { pytorchFile } from './formats.ts';
 import { blocksOf, type Block } from './markdown.ts';
 import { PAGES, readPage } from './pages.ts';
 import { createShell } from './shell.ts';
@@ -26,7 +28,7 @@ const hasItsTest = ({ page, language, text }: (typeof blocks)[number]): boolean 
 const of = (language: string): readonly (readonly [place: string, block: Block])[] => blocks.filter((block) => block.language === language && !hasItsTest(block)).map((block) => [`${block.page}:${block.line}`, block] as const);
 
 it('every language of a block is one that a test reads', () => {
-  const known = ['zz', 'zz-error', 'console', 'sh', 'json', 'ts', 'js', 'ebnf', 'lua', 'toml', 'elisp'];
+  const known = ['zz', 'zz-error', 'console', 'sh', 'json', 'ts', 'js', 'python', 'ebnf', 'lua', 'toml', 'elisp'];
   expect(blocks.filter(({ language }) => !known.includes(language)).map(({ page, line, language }) => `${page}:${line} ${language}`)).toEqual([]);
 });
 
@@ -37,6 +39,7 @@ const LESS: Readonly<Record<string, readonly string[]>> = {
   bench: ['--steps', '1', '--batch', '2', ...SMALL],
   eval: ['--backend', 'wasm', '--threads', '1'],
   predict: ['--backend', 'wasm', '--threads', '1'],
+  import: ['--data', 'synthetic', '--width', '0.03'],
 };
 
 const scripts = (JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { scripts: Record<string, string> }).scripts;
@@ -59,9 +62,19 @@ async function runLine(line: string): Promise<void> {
     if (verb !== 'ci') expect(Object.keys(scripts)).toContain(script);
     else for (const [, place = ''] of line.matchAll(/--prefix (\S+)/g)) expect(existsSync(join(ROOT, place, 'package-lock.json'))).toBe(true);
   } else if (program === 'node') expect(existsSync(join(ROOT, argv[0] ?? '')) && (argv[0] !== 'scripts/bench.js' || existsSync(join(ROOT, `bench/${argv[1] ?? ''}.ts`)))).toBe(true);
+  else if (program === 'python' || program === 'torchrun') runPython(argv);
   // The name under which the package is made.
   else if (program === 'code') expect(line).toBe(`code --install-extension editor/vscode/zigzag-nn-${(JSON.parse(readFileSync(join(ROOT, 'editor/vscode/package.json'), 'utf8')) as { version: string }).version}.vsix`);
   else expect(existsSync(join(ROOT, program)), `${program} of ${line}`).toBe(true);
+}
+
+/** Looks up the options of an emitted PyTorch file, and puts trained weights where it would: test/pytorch runs such files. */
+function runPython(argv: readonly string[]): void {
+  const at = argv.findIndex((word) => word.endsWith('.py'));
+  const options = argv.slice(at + 1).filter((word) => word.startsWith('--'));
+  expect(options.filter((option) => !pytorchFile().includes(`"${option}"`))).toEqual([]);
+  const out = argv[argv.indexOf('--out') + 1];
+  if (options.includes('--out') && out !== undefined) cpSync(join(folder, argv[at]?.replace(/py$/, 'weights.safetensors') ?? ''), join(folder, out));
 }
 
 describe('shell', () => {
@@ -86,6 +99,19 @@ it.each(of('json'))('%s is JSON', (_, { text }) => {
   expect(() => JSON.parse(text) as unknown).not.toThrow();
 });
 
+/** Programs with another package, which the test of the format has. */
+const isForeign = ([, { text }]: ReturnType<typeof of>[number]): boolean => /^import .* from '(?!zigzag-nn)/m.test(text);
+
+it.each(of('js').filter(isForeign))('%s is a module', (_, { text }) => {
+  expect(() => new Function(`return async () => {${text.replace(/^import .*$/gm, '')}}`)).not.toThrow();
+});
+
+const hasPython = spawnSync('python3', ['--version']).status === 0;
+
+it.skipIf(!hasPython).each(of('python'))(`%s is Python${hasPython ? '' : ' (skipped: there is no python3)'}`, (_, { text }) => {
+  expect(spawnSync('python3', ['-c', 'import ast, sys; ast.parse(sys.stdin.read())'], { input: text, encoding: 'utf8' }).stderr).toBe('');
+});
+
 describe('configurations of editors start the server', () => {
   it.each([...of('lua'), ...of('toml'), ...of('elisp')])('%s', (_, { text }) => {
     const words = [...text.matchAll(/["']([^"'\n]+)["']/g)].map(([, word = '']) => word);
@@ -99,7 +125,7 @@ describe('configurations of editors start the server', () => {
 
 describe('programs', () => {
   /** Each line `expression; // value` gives that value; lines before it stay. */
-  it.each([...of('ts'), ...of('js')])('%s', (_, { text }) => {
+  it.each([...of('ts'), ...of('js')].filter((block) => !isForeign(block)))('%s', (_, { text }) => {
     const lines = text.split('\n').filter((line) => line.trim() !== '');
     const imported = lines.flatMap((line) => /^import \{ (.*) \} from '([\w/-]+)';$/.exec(line)?.slice(1) ?? []);
     const names = imported.flatMap((part, i) => (i % 2 === 0 ? part.split(', ').map((name) => [name, imported[i + 1] === 'zigzag-nn' ? library : editor] as const) : []));

@@ -35,6 +35,9 @@ function emitted(file: string): string {
   return emitPyTorch(graph, { version: '', sources: { main: file, texts: new Map([[file, text]]) }, file: '' });
 }
 
+/** All of an example's file. */
+export const pytorchFile = (): string => emitted('case-d.zz');
+
 const between = (text: string, from: RegExp, to: RegExp): string => {
   const rest = text.slice(text.search(from));
   return rest.slice(0, rest.search(to)).trim();

@@ -81,6 +81,18 @@ ${net(`logits = image -> Twice -> Twice -> globalavgpool -> dense(4)
   other = stop_gradient(a) -> conv(2, k: 1)
   output other
   ${HEAD}`),
+  'weights of a cell and of a net that the loss does not see': `${block}${net(`cell C(x, h) { relu(conv(x, 4) + h) }
+  streams L, R of C { step image: straight }
+  side = stop_gradient(L) -> Block
+  logits = R -> globalavgpool -> dense(4)
+  output side
+  ${HEAD}`)}`,
+  'class scores that are no output, of images that enter twice and once': net(`view twice = each(image, image -> hflip)
+  features = twice -> conv(3) -> relu
+  other = image -> conv(3) -> globalavgpool
+  output features
+  loss softmax_cross_entropy(features -> globalavgpool -> dense(4))
+  loss 0.5 * softmax_cross_entropy(other -> dense(4))`),
   'a loss without classes': net(`code = image -> conv(3, stride: 2) -> relu
   picture = code -> conv_transpose(2, stride: 2)
   output picture

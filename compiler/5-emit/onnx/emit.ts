@@ -4,6 +4,7 @@ import type { Graph, Node, ValueId } from '../../2-graph/graph.ts';
 import { nodesById } from '../../2-graph/queries.ts';
 import { batchFactor } from '../../2-graph/types.ts';
 import type { Dim, Shape } from '../../2-graph/types.ts';
+import { fileName } from '../file-name.ts';
 import { imageLayouts, laidOut } from '../image-layout.ts';
 import type { ImageLayout } from '../image-layout.ts';
 import { findNorms } from '../norms.ts';
@@ -166,7 +167,7 @@ const tagsOf = ({ tags: { stream, step, stage } }: Node): string[] => [
 const labelOf = (node: Node): string => [...tagsOf(node), node.tags.name ?? node.kind].join('.');
 
 /** Where the node comes from: `case-b.zz:6:30`. */
-const docOf = (node: Node): string => node.locs.map(({ file, line, column }) => `${file}:${line}:${column}`).join(' ');
+const docOf = (node: Node): string => node.locs.map(({ file, line, column }) => `${fileName(file)}:${line}:${column}`).join(' ');
 
 const NORMALISED: { readonly [N in Graph['train']['normalize']]: string } = {
   none: '',

@@ -1,6 +1,7 @@
 // The net and its parts as classes: which module holds which layer, what they are called, and where every tensor of the graph lives.
 
 import type { Graph, Node, Region, ValueId } from '../../2-graph/graph.ts';
+import { batchFactor } from '../../2-graph/types.ts';
 import { imageLayouts } from '../image-layout.ts';
 import { commented } from './comments.ts';
 import type { Sources } from './comments.ts';
@@ -46,16 +47,11 @@ const partKey = (region: string): string => `part ${region}`;
 const isLayer = (op: Op): op is LayerOp => op.kind === 'layer' || op.kind === 'norm';
 const memberOf = (op: Op): string | undefined => (isLayer(op) ? layerKey(op) : op.node.kind === 'call' ? partKey(op.node.attrs.region) : undefined);
 
-export interface ClassOptions {
-  readonly sources: Sources;
-  /** Names of classes that the file defines besides. */
-  readonly taken: readonly string[];
-  /** Weights that the loss does not depend on. */
-  readonly frozen: ReadonlySet<ValueId>;
-}
-
-/** The classes of a graph for training, before all passes. Throws RangeError for what PyTorch cannot do. */
-export function classesOf(whole: Graph, { sources, taken, frozen }: ClassOptions): Classes {
+/**
+ * The classes of a graph for training, before all passes. `taken` are names of classes that the file defines besides.
+ * Throws RangeError for what PyTorch cannot do.
+ */
+export function classesOf(whole: Graph, sources: Sources, taken: readonly string[]): Classes {
   const graph = outlineNets(whole, routedValues(whole));
   const stored = new Map(graph.nodes.filter(isStored).map((node) => [node.id, node]));
   const wanted = [...graph.outputs.map(({ value }) => value), ...(graph.loss === undefined ? [] : [graph.loss]), ...(graph.classifier ? [graph.classifier.correct] : [])];
@@ -84,7 +80,7 @@ export function classesOf(whole: Graph, { sources, taken, frozen }: ClassOptions
     const known = classes.get(part.key);
     if (known) return known;
     const inner = part.members.flatMap((key) => parts.get(key) ?? []).map((member) => [member.key, write(member).name] as const);
-    const written = part.region ? partClass(part, part.region, new Map(inner), context) : netClass(part, new Map(inner), context, frozen);
+    const written = part.region ? partClass(part, part.region, new Map(inner), context) : netClass(part, new Map(inner), context);
     const body = written.lines.join('\n');
     const name = part.region ? (bodies.get(body) ?? names(classNameOf(part.region.name, parts))) : netName;
     if (!bodies.has(body)) lines.push(`class ${name}(nn.Module):`, ...indent(written.lines), '', '');
@@ -205,7 +201,7 @@ function membersOf(part: Part, classes: ReadonlyMap<string, string>, { layerByKe
   return { names, given, lines: [...given.map((key) => `self.${names.get(key) ?? ''} = ${names.get(key) ?? ''}`), ...made] };
 }
 
-function unitOf(part: Part, params: UnitParts['params'], names: ReadonlyMap<string, string>, { layers, stored }: Context, more: Pick<UnitParts, 'follow' | 'returns' | 'wished'>): Unit {
+function unitOf(part: Part, params: UnitParts['params'], names: ReadonlyMap<string, string>, { layers, stored }: Context, more: Pick<UnitParts, 'routing' | 'returns' | 'wished'>): Unit {
   return createUnit({
     ops: part.ops,
     params,
@@ -251,20 +247,20 @@ function partClass(part: Part, region: Region, classes: ReadonlyMap<string, stri
 }
 
 /** The class of the net itself. */
-function netClass(part: Part, classes: ReadonlyMap<string, string>, context: Context, frozen: ReadonlySet<ValueId>): { lines: string[]; members: Map<string, string> } {
-  const { graph, layerByKey, sources } = context;
+function netClass(part: Part, classes: ReadonlyMap<string, string>, context: Context): { lines: string[]; members: Map<string, string> } {
+  const { graph, sources } = context;
   const { names, lines } = membersOf(part, classes, context);
-  const still = [...names].flatMap(([key, name]) => (layerByKey.get(key)?.tensors ?? []).filter(({ id }) => frozen.has(id)).map(({ parameter }) => `self.${name}.${parameter}.requires_grad_(False)`));
-  const init = initialiser([], [...lines, ...(still.length === 0 ? [] : ['# The loss does not depend on these: they are not trained.', ...still])]);
 
   const inputs = graph.nodes.filter((node) => node.kind === 'input');
   const labels = graph.nodes.filter((node) => node.kind === 'labels');
-  const params = [...inputs.map(({ id, type }) => ({ id, type, name: variableName(id) })), ...labels.map(({ id, type }) => ({ id, type, name: type.shape[0] === 'B' ? 'labels' : 'targets' }))];
+  const repeated = labels.filter(({ type }) => type.shape[0] !== 'B');
+  const nameOfLabels = (node: Node<'labels'>): string => (!repeated.includes(node) ? 'labels' : repeated.length === 1 ? 'targets' : `targets_${batchFactor(node.type.shape[0] ?? 1)}`);
+  const params = [...inputs.map(({ id, type }) => ({ id, type, name: variableName(id) })), ...labels.map((node) => ({ id: node.id, type: node.type, name: nameOfLabels(node) }))];
   const layouts = imageLayouts([...inputs, ...context.stored.values(), ...part.ops.map(layoutNode)], 'nchw');
   const ops = predictionFirst(graph, part.ops);
   const routing = graph.routes.length === 0 ? undefined : routingOf(graph, [...ops.prediction, ...ops.rest], (id) => layouts.get(id) ?? 'nhwc');
   const wished = new Map([...(graph.loss === undefined ? [] : [[graph.loss, 'loss'] as const]), ...(graph.classifier ? [[graph.classifier.correct, 'correct'] as const] : [])]);
-  const unit = unitOf({ ...part, ops: [...ops.prediction, ...ops.rest] }, params, names, context, { wished, ...(routing && { follow: routing.follow }) });
+  const unit = unitOf({ ...part, ops: [...ops.prediction, ...ops.rest] }, params, names, context, { wished, ...(routing && { routing }) });
   const given = graph.outputs.filter(({ value }) => !ops.rest.some(({ node }) => node.id === value));
   unit.keep(graph.outputs.map(({ value }) => value));
   if (routing) unit.push('routes = Routes()');
@@ -274,8 +270,12 @@ function netClass(part: Part, classes: ReadonlyMap<string, string>, context: Con
   if (graph.loss !== undefined) {
     unit.push('if labels is None:\n    return Result(outputs)');
     unit.keep([graph.loss, ...(graph.classifier ? [graph.classifier.correct] : [])]);
-    const logits = graph.classifier && unit.value(graph.classifier.logits).text;
-    if (logits !== undefined && labels.some(({ type }) => type.shape[0] !== 'B')) unit.push(`targets = labels.repeat(len(${logits}) // len(labels))  # all of the first readings come first`);
+    for (const node of repeated) {
+      // In evaluation an image enters once, whatever the view.
+      const view = inputs.find(({ type }) => type.shape[0] === node.type.shape[0]);
+      const times = view ? `len(${variableName(view.id)}) // len(labels)` : String(batchFactor(node.type.shape[0] ?? 1));
+      unit.push(`${nameOfLabels(node)} = labels.repeat(${times})  # all of the first readings come first`);
+    }
     unit.run(ops.rest);
     const late = graph.outputs.filter((output) => !given.includes(output));
     if (late.length > 0) unit.push(`outputs.update(${dictionary(late)})`);
@@ -283,7 +283,7 @@ function netClass(part: Part, classes: ReadonlyMap<string, string>, context: Con
     unit.push(`return Result(${['outputs', unit.value(graph.loss).text, ...correct].join(', ')})`);
   } else unit.push('return Result(outputs)');
   const takes = [...inputs.map(({ id }) => `${variableName(id)}: Tensor`), ...(graph.loss === undefined ? [] : ['labels: Tensor | None = None'])];
-  return { members: names, lines: [...init, `def forward(self, ${takes.join(', ')}) -> Result:`, ...indent(commented(unit.lines, sources))] };
+  return { members: names, lines: [...initialiser([], lines), `def forward(self, ${takes.join(', ')}) -> Result:`, ...indent(commented(unit.lines, sources))] };
 }
 
 /** What the outputs need without any labels, and what only the loss needs. */

@@ -1,22 +1,20 @@
 // Lines of Python with the lines of the source that they come from, and steps that repeat as loops.
 
 import type { Loc } from '../../diagnostics.ts';
+import { fileName } from '../file-name.ts';
 import { indent } from './python.ts';
 import type { Line } from './unit.ts';
 
 export interface Sources {
   /** The file whose line numbers stand alone. */
   readonly main: string;
-  /** The text of each file, where it is known. */
-  readonly texts: ReadonlyMap<string, string>;
+  /** The lines of each file. */
+  readonly lines: ReadonlyMap<string, readonly string[]>;
 }
 
-/** A path's last part: the rest would tell others of this machine. */
-export const fileName = (path: string): string => path.split(/[/\\]/).at(-1) ?? path;
-
 /** `12: step image: straight`, or `blocks.zz:3: ...` for another file. */
-export function sourceLine({ file, line }: Loc, { main, texts }: Sources): string {
-  const text = texts.get(file)?.split('\n')[line - 1]?.trim();
+function sourceLine({ file, line }: Loc, { main, lines }: Sources): string {
+  const text = lines.get(file)?.[line - 1]?.trim();
   const place = file === main ? String(line) : `${fileName(file)}:${line}`;
   return text === undefined ? place : `${place}: ${text}`;
 }

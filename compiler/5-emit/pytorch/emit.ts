@@ -1,13 +1,12 @@
 // A net as one self-contained PyTorch file: module, data pipeline, declared backward routes, and a main that trains on one device or on many.
 
-import type { Graph, Node } from '../../2-graph/graph.ts';
+import type { Graph, Node, ValueId } from '../../2-graph/graph.ts';
 import { concreteShape } from '../../2-graph/types.ts';
+import { fileName } from '../file-name.ts';
 import { autodiff } from '../../3-passes/autodiff.ts';
 import { unroll } from '../../3-passes/unroll.ts';
 import { classesOf } from './classes.ts';
 import type { Classes } from './classes.ts';
-import { fileName } from './comments.ts';
-import type { Sources } from './comments.ts';
 import { heading, textOf } from './part.ts';
 import type { Part } from './part.ts';
 import { AUGMENT } from './parts/augment.ts';
@@ -27,8 +26,8 @@ import { augmentationsOf, optimizerLines, scheduleLines, viewLines } from './set
 export interface PyTorchOptions {
   /** The version of the compiler. */
   readonly version: string;
-  /** The net's file and the others that it imports, for comments. */
-  readonly sources: Sources;
+  /** The net's file, and the texts of it and of what it imports, for comments. */
+  readonly sources: { readonly main: string; readonly texts: ReadonlyMap<string, string> };
   /** What the emitted file is called, for the examples in it. */
   readonly file: string;
   /** A file of weights beside it, with which it begins. */
@@ -49,18 +48,18 @@ const TAKEN = [
 export function emitPyTorch(graph: Graph, { version, sources, file, weights }: PyTorchOptions): string {
   const flat = unroll.run(graph);
   const trained = new Set(autodiff.run(flat).gradients.map(({ weight }) => weight));
-  const frozen = new Set(graph.nodes.flatMap((node) => (node.kind === 'weight' && graph.loss !== undefined && !trained.has(node.id) ? [node.id] : [])));
-  const classes = classesOf(graph, { sources, taken: [...TAKEN, ...(graph.routes.length > 0 ? ['Route', 'Routes'] : [])], frozen });
+  const lines = new Map([...sources.texts].map(([path, text]) => [path, text.split('\n')]));
+  const classes = classesOf(graph, { main: sources.main, lines }, [...TAKEN, ...(graph.routes.length > 0 ? ['Route', 'Routes'] : [])]);
   const trains = graph.loss !== undefined;
   const sections = [
-    head(graph, version, sources, file, trains),
+    head(graph, version, sources.main, file, trains),
     settings(graph, weights),
     heading('The net. Values of four axes are [batch, channels, height, width]; comments are the lines of the source.'),
     RESULT,
     ...(classes.routed ? [textOf(ROUTES)] : []),
     ...(classes.batchnorm ? [textOf(BATCHNORM)] : []),
     classes.lines.join('\n').trimEnd(),
-    `def make_net() -> ${classes.name}:\n    return ${classes.name}()`,
+    maker(graph, classes, trained),
     tensorTable(graph, classes),
     textOf(RANDOM, (name) => trains || !['below', 'shuffled'].includes(name)),
     weightsPart(graph),
@@ -69,7 +68,7 @@ export function emitPyTorch(graph: Graph, { version, sources, file, weights }: P
   return `${sections.join('\n\n\n')}\n`;
 }
 
-function head(graph: Graph, version: string, { main }: Sources, file: string, trains: boolean): string {
+function head(graph: Graph, version: string, main: string, file: string, trains: boolean): string {
   const examples: readonly (readonly [command: string, what: string])[] = trains
     ? [
         [`python ${file} --data cifar-10-batches-bin`, 'train on one device'],
@@ -130,6 +129,20 @@ const RESULT = `class Result(NamedTuple):
     outputs: dict[str, Tensor]
     loss: Tensor | None = None  # the mean over the batch; there where labels are given
     correct: Tensor | None = None  # how many of the first class scores are right`;
+
+/** The function that makes the net. Weights that the loss does not depend on are not trained. */
+function maker(graph: Graph, { name, tensors }: Classes, trained: ReadonlySet<ValueId>): string {
+  const weights = new Set(graph.nodes.filter(({ kind }) => kind === 'weight').map(({ id }) => id));
+  const still = graph.loss === undefined ? [] : tensors.filter(({ id }) => weights.has(id) && !trained.has(id));
+  if (still.length === 0) return `def make_net() -> ${name}:\n    return ${name}()`;
+  return [
+    `def make_net() -> ${name}:`,
+    `    net = ${name}()`,
+    `    for parameter in (${still.map(({ path }) => quoted(path)).join(', ')},):`,
+    '        net.get_parameter(parameter).requires_grad_(False)  # the loss does not depend on it',
+    '    return net',
+  ].join('\n');
+}
 
 /** Every tensor: its name in ZigZag, where it lives, and how it begins. */
 function tensorTable(graph: Graph, { tensors }: Classes): string {

@@ -63,17 +63,18 @@ function runsOf(nodes: readonly Node[], outer: string | undefined): Run[] {
 
 /** The nodes with calls in the place of whole uses. `wanted` are the values that are needed besides. */
 function outlined(nodes: readonly Node[], wanted: readonly ValueId[], outer: string | undefined, work: Outlining): readonly Node[] {
+  const types = new Map([...work.graph.nodes, ...nodes].map(({ id, type }) => [id, type]));
   const states = new Set(nodes.flatMap(({ id, kind }) => (kind === 'route' ? [id] : [])));
   return runsOf(nodes, outer).flatMap((run) => {
+    const { root } = run;
+    if (root === undefined) return run.nodes;
     const own = new Set(run.nodes.map(({ id }) => id));
     const used = new Set([...wanted, ...nodes.flatMap((node) => (own.has(node.id) ? [] : node.inputs))]);
     const [result, ...others] = run.nodes.filter(({ id }) => used.has(id));
-    const { root } = run;
-    if (root === undefined || !result || others.length > 0 || run.nodes.some(({ id }) => work.apart.has(id))) return run.nodes;
+    if (!result || others.length > 0 || run.nodes.some(({ id }) => work.apart.has(id))) return run.nodes;
     const given = [...new Set(run.nodes.flatMap((node) => node.inputs))].filter((id) => !own.has(id) && !work.stored.has(id));
     // A cell takes its state last.
     const inputs = [...given.filter((id) => !states.has(id)), ...given.filter((id) => states.has(id))];
-    const types = new Map([...work.graph.nodes, ...nodes].map(({ id, type }) => [id, type]));
     const name = `${root}#${work.made.length}`;
     const body = outlined(run.nodes, [result.id], root, work);
     // The name that the caller gives to what comes out is no name in the net itself.

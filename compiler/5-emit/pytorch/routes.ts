@@ -7,7 +7,7 @@ import type { Op } from './ops.ts';
 import { LEVEL, binary, quoted } from './python.ts';
 import type { Py } from './python.ts';
 import { createUnit } from './unit.ts';
-import type { Passing, UnitParts } from './unit.ts';
+import type { Passing, Routing } from './unit.ts';
 
 /** The nodes of the routes' own expressions. */
 const isTemplate = (node: Node): boolean => node.tags.phase === 'backward';
@@ -37,7 +37,7 @@ function readsOf(route: Route, byId: ReadonlyMap<ValueId, Node>): { adjoints: No
  * How the routes of a graph are written. `ops` are the forward operations in order.
  * Throws RangeError where a gradient is read before PyTorch's order of the backward pass has it.
  */
-export function routingOf(graph: Graph, ops: readonly Op[], layoutOf: (id: ValueId) => ImageLayout): Pick<UnitParts, 'follow'> {
+export function routingOf(graph: Graph, ops: readonly Op[], layoutOf: (id: ValueId) => ImageLayout): Routing {
   const byId = new Map(graph.nodes.map((node) => [node.id, node]));
   const nameOf = (id: ValueId): string => byId.get(id)?.tags.name ?? byId.get(id)?.tags.stream ?? id;
   const reads = new Map(graph.routes.map((route) => [route, readsOf(route, byId)]));
@@ -93,8 +93,8 @@ export function routingOf(graph: Graph, ops: readonly Op[], layoutOf: (id: Value
   const placeOf = (id: ValueId): ValueId => [id, ...(waits.get(id) ?? [])].reduce((a, b) => ((position.get(b) ?? 0) > (position.get(a) ?? 0) ? b : a));
   const placed = groupBy([...values], placeOf);
   return {
+    routed: new Set([...values, ...kept]),
     follow(id, variableOf) {
-      if (!values.has(id) && !kept.has(id)) return undefined;
       const here = placed.get(id) ?? [];
       const passed = [...here.filter((each) => each === id), ...here.filter((each) => each !== id)].map((each) => passing(each, variableOf));
       return { passed, lines: kept.has(id) ? [`routes.value[${quoted(nameOf(id))}] = ${variableOf(id)}.detach()`] : [] };

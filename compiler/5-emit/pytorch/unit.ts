@@ -30,6 +30,12 @@ export interface Passing {
   readonly loc: Loc | undefined;
 }
 
+/** What is done with values once variables hold them, because of declared backward routes. */
+export interface Routing {
+  readonly routed: ReadonlySet<ValueId>;
+  readonly follow: (id: ValueId, variableOf: (id: ValueId) => string) => { readonly passed: readonly Passing[]; readonly lines: readonly string[] };
+}
+
 export interface UnitParts {
   readonly ops: readonly Op[];
   /** What comes from outside, and what it is called. */
@@ -38,8 +44,7 @@ export interface UnitParts {
   /** How a layer is called, and a module for another part of the net. */
   readonly layer: (op: LayerOp, scope: Scope) => Py;
   readonly module: (node: Node<'call'>) => string;
-  /** What follows once a variable holds a value; nothing for most values. */
-  readonly follow?: (id: ValueId, variableOf: (id: ValueId) => string) => { readonly passed: readonly Passing[]; readonly lines: readonly string[] } | undefined;
+  readonly routing?: Routing;
   /** What values without a name in the source are to be called. */
   readonly wished?: ReadonlyMap<ValueId, string>;
   /** The value that the function returns, where that is all it does with it. */
@@ -88,7 +93,7 @@ function statement(targets: readonly Target[]): string {
   return line.length <= MAX_LINE ? line : [`${names.join(', ')} = (`, ...targets.map(({ text }) => `    ${text},`), ')'].join('\n');
 }
 
-export function createUnit({ ops, params, stored, layer, module, follow, returns, wished }: UnitParts): Unit {
+export function createUnit({ ops, params, stored, layer, module, routing, returns, wished }: UnitParts): Unit {
   const lines: Line[] = [];
   const byId = new Map(ops.map((op) => [op.node.id, op]));
   const types = new Map([...stored.values(), ...ops.map(({ node }) => node), ...params].map(({ id, type }) => [id, type]));
@@ -96,10 +101,10 @@ export function createUnit({ ops, params, stored, layer, module, follow, returns
   const layout = (id: ValueId): ImageLayout => layouts.get(id) ?? 'nhwc';
   const shape = (id: ValueId): Shape => types.get(id)?.shape ?? [];
 
-  const isFollowed = (id: ValueId): boolean => follow?.(id, () => '') !== undefined;
+  const isRouted = (id: ValueId): boolean => routing?.routed.has(id) ?? false;
   const stands = new Map<ValueId, ValueId>();
   const resolve = (id: ValueId): ValueId => stands.get(id) ?? id;
-  for (const op of ops) if (isAlias(op, isFollowed)) stands.set(op.node.id, resolve(op.inputs[0] ?? ''));
+  for (const op of ops) if (isAlias(op, isRouted)) stands.set(op.node.id, resolve(op.inputs[0] ?? ''));
 
   const users = new Map<ValueId, Op[]>();
   const pending = new Map<ValueId, number>();
@@ -108,7 +113,9 @@ export function createUnit({ ops, params, stored, layer, module, follow, returns
     if (stands.has(op.node.id)) continue;
     for (const input of op.inputs) {
       expect(input);
-      users.set(resolve(input), [...(users.get(resolve(input)) ?? []), op]);
+      const list = users.get(resolve(input));
+      if (list) list.push(op);
+      else users.set(resolve(input), [op]);
     }
   }
   const kept = new Set<ValueId>();
@@ -229,7 +236,7 @@ export function createUnit({ ops, params, stored, layer, module, follow, returns
     clear(targets.map(({ name }) => name));
     for (const { id, name } of targets) hold(name, id);
     const variableOf = (id: ValueId): string => nameOf.get(resolve(id)) ?? '';
-    const following = targets.map(({ id }) => follow?.(id, variableOf)).filter((each) => each !== undefined);
+    const following = targets.flatMap(({ id }) => (routing && isRouted(id) ? [routing.follow(id, variableOf)] : []));
     const [own, ...others] = following.flatMap(({ passed }) => passed);
     const [only] = targets;
     // A value that only passes does so on the way into its variable.
@@ -244,7 +251,7 @@ export function createUnit({ ops, params, stored, layer, module, follow, returns
   /** Whether a value can stand in the one expression that uses it. */
   function canInline(op: Op): boolean {
     const { node } = op;
-    if (kept.has(node.id) || node.tags.name !== undefined || isFollowed(node.id)) return false;
+    if (kept.has(node.id) || node.tags.name !== undefined || isRouted(node.id)) return false;
     const [user, ...others] = users.get(node.id) ?? [];
     if (!user) return node.id === returned;
     if (others.length > 0 || node.id === returned) return false;

@@ -30,7 +30,7 @@ class Views(nn.Module):
         outputs = {"logits": logits}
         if labels is None:
             return Result(outputs)
-        targets = labels.repeat(len(logits) // len(labels))  # all of the first readings come first
+        targets = labels.repeat(len(both) // len(labels))  # all of the first readings come first
         # 7: loss softmax_cross_entropy(logits)
         loss = F.cross_entropy(logits, targets)
         correct = (logits.argmax(1) == targets).sum()

@@ -79,6 +79,7 @@ def train(net: nn.Module, batches: Batches, epochs: int, out: str) -> None:
 def dump_gradients(net: nn.Module, batches: Batches, path: str) -> None:
     """Writes the loss of the first step and the gradient of each weight, in ZigZag's names and layouts."""
     rank, world = rank_and_world()
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False  # they are compared digit by digit
     model = nn.parallel.DistributedDataParallel(net) if world > 1 else net
     inputs, labels = batches.train(0)
     loss = model(*inputs, labels).loss
@@ -121,6 +122,8 @@ def main() -> None:
     else:
         initialise(net, options.seed)
     net.to(device)
+    if device.type == "cuda":
+        net.to(memory_format=torch.channels_last)  # which cuDNN is fastest with
     if options.dump_gradients:
         dump_gradients(net, batches, options.dump_gradients)
     elif options.evaluate:
