@@ -1,11 +1,13 @@
 // Emitted PyTorch files as programs: with the same seed and images they train as `zz train` does, alone and on two ranks, and weights go both ways.
 
 import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { syntheticDataset } from '../../runtime/data/synthetic.ts';
 import { uniforms } from '../../runtime/random.ts';
 import { readSafetensors } from '../../runtime/tensor-file.ts';
 import { zz } from '../cli/zz.ts';
@@ -95,6 +97,22 @@ async function worst(path: string, other: string): Promise<number> {
   const [found, wanted] = [await readSafetensors(path), await readSafetensors(other)];
   return Math.max(...[...found.tensors].filter(([name]) => name !== 'loss').map(([name, { data }]) => relativeError(data, wanted.tensors.get(name)?.data ?? [])));
 }
+
+test.skipIf(missing)(`the generated images are those of zz train, byte for byte${skipped}`, () => {
+  const { py } = files('none');
+  const digest = `import hashlib, importlib.util, sys
+spec = importlib.util.spec_from_file_location("net", ${JSON.stringify(py)})
+net = sys.modules["net"] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(net)
+names, *splits = net.synthetic()
+pixels = [split.images.permute(0, 2, 3, 1).flatten().tolist() for split in splits]
+print(", ".join(names), *(split.labels.sum().item() for split in splits), *(hashlib.sha256(bytearray(each)).hexdigest() for each in bytes))`;
+  const { classes, train, test: tested } = syntheticDataset({ shape: [HEIGHT, WIDTH, 3] });
+  const sum = (values: Iterable<number>): number => Array.from(values).reduce((a, b) => a + b, 0);
+  const wanted = [classes.join(', '), ...[train, tested].map(({ labels }) => sum(labels)), ...[train, tested].map(({ images }) => createHash('sha256').update(images).digest('hex'))];
+  const { stdout, stderr } = spawnSync(python ?? '', ['-c', digest], { encoding: 'utf8' });
+  expect(stdout.trim(), stderr).toBe(wanted.join(' '));
+});
 
 const noImages = python !== undefined && spawnSync(python, ['-c', 'import PIL']).status !== 0;
 

@@ -18,6 +18,7 @@ import { NORMALISE_PER_BATCH } from './parts/normalise-batch.ts';
 import { PLAIN_READINGS } from './parts/plain-readings.ts';
 import { RANDOM } from './parts/random.ts';
 import { ROUTES } from './parts/routes.ts';
+import { SYNTHETIC } from './parts/synthetic.ts';
 import { TRAIN } from './parts/train.ts';
 import { WEIGHTS } from './parts/weights.ts';
 import { number, quoted, tuple } from './python.ts';
@@ -37,7 +38,7 @@ export interface PyTorchOptions {
 /** Names that the file gives to other things than the net's parts. */
 const TAKEN = [
   'Result', 'BatchNorm', 'Split', 'Batches', 'Normalise', 'Draw', 'Score', 'Tensor', 'Path', 'NamedTuple', 'Callable', 'Iterator', 'Sequence', 'F', 'nn',
-  'torch', 'dist', 'math', 'json', 'os', 'time', 'argparse', 'NET', 'INPUT', 'CLASSES', 'DATASET', 'BATCH', 'EPOCHS', 'SEED', 'VIEWS', 'TENSORS', 'INITS', 'DTYPES',
+  'torch', 'dist', 'math', 'json', 'os', 'time', 'argparse', 'NET', 'INPUT', 'CLASSES', 'DATASET', 'BATCH', 'EPOCHS', 'SEED', 'VIEWS', 'TENSORS', 'INITS', 'DTYPES', 'PATTERNS', 'TEXTURES',
   'SHUFFLE', 'AUGMENT', 'EVALUATE', 'EVALUATION_SEED', 'None', 'True', 'False', 'mix', 'hashed', 'text_key', 'unit', 'below', 'uniforms', 'normals', 'shuffled', 'load', 'save', 'train', 'evaluate', 'main',
 ];
 
@@ -184,7 +185,7 @@ function pipeline(graph: Graph): string[] {
   const isUsed = (name: string): boolean => !operations.includes(name) || used.has(name as never);
   const views = viewLines(graph).join('\n');
   const data = used.size === 0 ? [textOf(DATA), views, textOf(PLAIN_READINGS)] : [textOf(AUGMENT, isUsed), views, textOf(DATA)];
-  return [...data, textOf(NORMALISATIONS[graph.train.normalize]), optimizerLines(graph).join('\n'), scheduleLines(graph).join('\n'), training(graph)];
+  return [...data, textOf(NORMALISATIONS[graph.train.normalize]), textOf(SYNTHETIC), heading('Training and scoring, on one device or under torchrun.'), optimizerLines(graph).join('\n'), scheduleLines(graph).join('\n'), training(graph)];
 }
 
 /** The training part; without clipping where there is none. */

@@ -41,23 +41,10 @@ def read_folder(folder: Path) -> tuple[list[str], Split, Split]:
     return classes, split("train"), split("test")
 
 
-def synthetic(seed: int) -> tuple[list[str], Split, Split]:
-    """Noise around one random image for each class: enough to see that training works."""
-    generator = torch.Generator().manual_seed(seed)
-    classes = CLASSES or 10
-    means = torch.randint(64, 192, (classes, *INPUT), generator=generator)
-
-    def split(count: int) -> Split:
-        labels = torch.arange(count) % classes
-        return Split((means[labels] + torch.randint(-64, 64, (count, *INPUT), generator=generator)).to(torch.uint8), labels)
-
-    return [f"class {i}" for i in range(classes)], split(5000), split(1000)
-
-
-def open_data(name: str, seed: int) -> tuple[list[str], Split, Split]:
+def open_data(name: str) -> tuple[list[str], Split, Split]:
     """'synthetic', or a folder: the official CIFAR-10 binary files, or images by class."""
     if name == "synthetic":
-        return synthetic(seed)
+        return synthetic()
     for folder in (Path(name), Path(name) / "cifar-10-batches-bin"):
         if (folder / "test_batch.bin").exists():
             return read_cifar10(folder)

@@ -3,7 +3,6 @@
 import type { Part } from '../part.ts';
 
 export const TRAIN: Part = {
-  heading: 'Training and scoring, on one device or under torchrun.',
   text: String.raw`
 def rank_and_world() -> tuple[int, int]:
     return (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
@@ -111,7 +110,7 @@ def main() -> None:
             torch.cuda.set_device(device)
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     torch.manual_seed(options.seed + rank_and_world()[0])
-    classes, train_split, test_split = open_data(options.data, options.seed)
+    classes, train_split, test_split = open_data(options.data)
     if CLASSES and len(classes) > CLASSES:
         raise SystemExit(f"{NET} has {CLASSES} class scores; {options.data} has {len(classes)} classes")
     batches = Batches(train_split, test_split, options.batch, options.seed, device)

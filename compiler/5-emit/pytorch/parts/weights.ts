@@ -79,7 +79,8 @@ def write_safetensors(path: str, tensors: dict[str, Tensor], metadata: dict[str,
     header, data = {"__metadata__": metadata}, []
     offset = 0
     for name, tensor in tensors.items():
-        values = tensor.detach().float().cpu().contiguous().numpy().tobytes()
+        values = bytearray(4 * tensor.numel())
+        torch.frombuffer(values, dtype=torch.float32).copy_(tensor.detach().flatten())
         header[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": [offset, offset + len(values)]}
         offset += len(values)
         data.append(values)
