@@ -25,7 +25,7 @@ export const importCommand: AddCommand = (program, io, done) => {
   const command: Command = program
     .command('import')
     .summary('take weights from elsewhere')
-    .description('Makes a run of the weights in a .safetensors file, such as those of a PyTorch file that zz compile made: zz eval, zz predict, zz compile and zz train --resume take it from there. Names and shapes must be those of the net.')
+    .description('Makes a run of the weights in a .safetensors file, such as those of a PyTorch file that zz compile made: zz eval, zz predict, zz compile and zz train --resume take it from there. Names and shapes must be those of the net. The data set tells classes, and what normalising takes from training images.')
     .argument('<weights>', 'a .safetensors file')
     .argument('<file>', 'FILE, or FILE:NetName where it has several');
   addTrainingFlags(command)
@@ -44,9 +44,14 @@ async function importWeights(weights: string, file: string, options: Options, io
   const { tensors, statistics } = trainedWeights(net, await readSafetensors(at(io, weights)), weights);
   if (options.out !== undefined) await refuseUsed(at(io, options.out));
   const kept = await allTensors(net, tensors);
+  const [{ checkClasses, openData }, { evaluationBatch, inputStatistics }] = await Promise.all([import('./model.ts'), import('../runtime/data/loader.ts')]);
+  const dataset = await openData(io, { net, settings: net.settings, limit: null, quiet: options.json === true });
+  checkClasses(io, net, dataset, options.json === true);
+  const { batch, normalize } = net.settings;
+  const computed = inputStatistics(dataset.train, dataset.shape, normalize, evaluationBatch({ batch, views: net.graph.views }));
   const place = options.out === undefined ? { base: at(io, join('runs', net.name)) } : { dir: at(io, options.out) };
-  const run = await createRun(place, newConfig(net, {}), net.source);
-  await writeCheckpoint(run.paths.checkpoint, { net: net.name, progress: START, tensors: kept, statistics });
+  const run = await createRun(place, { ...newConfig(net, {}), classes: dataset.classes }, net.source);
+  await writeCheckpoint(run.paths.checkpoint, { net: net.name, progress: START, tensors: kept, statistics: { ...computed, ...statistics } });
   const dir = shown(io, run.dir);
   if (options.json === true) printJson(io, { event: 'import', net: net.name, weights: tensors.size, run: dir });
   else print(io, `run ${dir}: ${net.name} with the weights in ${weights}`);

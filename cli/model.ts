@@ -63,6 +63,7 @@ export async function openModel(io: Io, request: ModelRequest): Promise<OpenMode
   const dataset = await openData(io, request);
   const { batch, seed, normalize } = settings;
   const training = makePlan(dataset, { batch, seed, normalize, views: net.graph.views });
+  checkClasses(io, net, dataset, evaluateOnly);
   if (!evaluateOnly) stepsPerEpoch(dataset, training); // refuses a batch larger than the data before anything is compiled
   const size = evaluationBatch(training);
   const rest = dataset.test.count % size;
@@ -73,7 +74,6 @@ export async function openModel(io: Io, request: ModelRequest): Promise<OpenMode
   };
   const { model, graphs, session } = await openPrograms(io, request, layout);
   const evaluation = programOf(model, EVALUATE);
-  checkClasses(io, model, dataset, evaluateOnly);
   return {
     model,
     graphs,
@@ -113,7 +113,7 @@ const tilingLines = ({ programs }: Model): string[] =>
   Object.entries(programs).flatMap(([program, { steps }]) => (steps as readonly Partial<WebGpuStep>[]).flatMap(({ name, tiling }) => (tiling ? [`${program} ${name ?? ''}: ${tiling.choice}`] : [])));
 
 /** The data set with as many training images as were asked for. */
-async function openData(io: Io, { net, settings, limit, quiet, signal }: ModelRequest): Promise<Dataset> {
+export async function openData(io: Io, { net, settings, limit, quiet, signal }: Pick<ModelRequest, 'net' | 'settings' | 'limit' | 'quiet' | 'signal'>): Promise<Dataset> {
   const progress = createDataProgress(io, quiet);
   const dataset = await openDataset(settings.dataset, { shape: inputShape(net), cacheDir: cacheDirectory(io.env), progress: progress.update, ...(signal && { signal }) }).finally(progress.stop);
   return limit === null ? dataset : { ...dataset, train: limitSplit(dataset.train, limit, settings.seed) };
@@ -129,12 +129,11 @@ export function inputShape({ graph, name }: LoadedNet): number[] {
 }
 
 /** A net with too few scores cannot learn the data; one with too many can, but no image has the classes left over. */
-function checkClasses(io: Io, model: Model, dataset: Dataset, evaluateOnly: boolean): void {
-  const { logits, buffers } = programOf(model, EVALUATE);
-  const scores = buffers.find(({ id }) => id === logits)?.shape.at(-1);
+export function checkClasses(io: Io, { name, graph }: LoadedNet, dataset: Dataset, quiet: boolean): void {
+  const scores = graph.nodes.find(({ id }) => id === graph.classifier?.logits)?.type.shape.at(-1);
   const needed = dataset.classes.length;
-  if (scores === undefined || scores === needed) return;
+  if (typeof scores !== 'number' || scores === needed) return;
   const advice = `Give its last layer ${needed} channels or units.`;
-  if (scores < needed) throw new UsageError(`net ${model.net} has ${scores} class scores; ${dataset.name} has ${needed} classes`, advice);
-  if (!evaluateOnly) say(io, `${colours(io, io.stderr).yellow('warning')}: net ${model.net} has ${scores} class scores, ${dataset.name} ${needed} classes: ${scores - needed} will never be right\n  ${advice}`);
+  if (scores < needed) throw new UsageError(`net ${name} has ${scores} class scores; ${dataset.name} has ${needed} classes`, advice);
+  if (!quiet) say(io, `${colours(io, io.stderr).yellow('warning')}: net ${name} has ${scores} class scores, ${dataset.name} ${needed} classes: ${scores - needed} will never be right\n  ${advice}`);
 }

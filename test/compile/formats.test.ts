@@ -7,6 +7,8 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readCheckpoint } from '../../runtime/checkpoint-file.ts';
 import { initialWeight } from '../../runtime/init.ts';
+import { channelStatistics } from '../../runtime/data/normalize.ts';
+import { SYNTHETIC_CLASSES, syntheticDataset } from '../../runtime/data/synthetic.ts';
 import { uniforms } from '../../runtime/random.ts';
 import { encodeSafetensors, type StoredTensor } from '../../runtime/safetensors.ts';
 import { readSafetensors } from '../../runtime/tensor-file.ts';
@@ -54,8 +56,7 @@ describe('onnx', () => {
     const found = await runOnnx(readFileSync(path(`${normalize}.onnx`)), new Map([['image', { data: Float32Array.from(pixels, (byte) => byte / 255), shape: [1, 32, 32, 3] }]]));
     const scores = Array.from(found.get('logits')?.data ?? [], Math.exp);
     const total = scores.reduce((a, b) => a + b, 0);
-    const names = (await import('../../runtime/data/synthetic.ts')).SYNTHETIC_CLASSES;
-    for (const { class: name, probability } of classes) expect((scores[names.indexOf(name)] ?? NaN) / total).toBeCloseTo(probability, 5);
+    for (const { class: name, probability } of classes) expect((scores[SYNTHETIC_CLASSES.indexOf(name)] ?? NaN) / total).toBeCloseTo(probability, 5);
   });
 
   test('of a fresh net has the weights of the seed', async () => {
@@ -131,8 +132,18 @@ describe('zz import', () => {
     const { tensors, progress, statistics } = await readCheckpoint(path(`${dir}/checkpoint.safetensors`));
     expect(tensors.get('w.3')).toEqual(SOUND['w.3']);
     expect(tensors.get('m.w.3')).toEqual({ shape: [1, 1, 4, 10], data: new Float32Array(40) });
-    expect([progress.step, statistics]).toEqual([0, {}]);
-    expect(JSON.parse(readFileSync(path(`${dir}/config.json`), 'utf8'))).toMatchObject({ net: 'Small', width: 1, settings: { epochs: 3, dataset: 'synthetic' } });
+    const { shape, train, classes } = syntheticDataset();
+    expect([progress.step, statistics]).toEqual([0, { channels: channelStatistics(train, shape) }]);
+    expect(JSON.parse(readFileSync(path(`${dir}/config.json`), 'utf8'))).toMatchObject({ net: 'Small', width: 1, classes, settings: { epochs: 3, dataset: 'synthetic' } });
+  });
+
+  test('leaves nothing out that later commands need', async () => {
+    await good('import', stored('sound.safetensors', SOUND), 'per_batch.zz', '--out', 'whole');
+    await sharp({ create: { width: 32, height: 32, channels: 3, background: 'teal' } }).png().toFile(path('teal.png'));
+    const { classes } = JSON.parse((await good('predict', 'whole', 'teal.png', '--backend', 'wasm', '--top', '10', '--json')).stdout) as { classes: { class: string; probability: number }[] };
+    expect(classes.map(({ class: name }) => name).sort()).toEqual([...SYNTHETIC_CLASSES].sort());
+    await good('compile', '--weights', 'whole', '-o', 'whole.onnx');
+    expect(readFileSync(path('whole.onnx')).includes('pixels')).toBe(true);
   });
 
   test('takes a checkpoint with its moments and statistics', async () => {

@@ -13,7 +13,7 @@ class Normalise:
         shares /= shares.sum(1, keepdim=True)
         mean = (shares * values).sum(1, keepdim=True)
         std = (shares * (values - mean) ** 2).sum(1, keepdim=True).sqrt()
-        std[std == 0] = 1
+        std[std < 1e-6] = 1  # rounding: there is nothing to divide
         self.mean, self.std = (x.float().to(train.images.device)[:, :, None] for x in (mean, std))
 
     def __call__(self, inputs: list[Tensor], shared: bool = False) -> list[Tensor]:
