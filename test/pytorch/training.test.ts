@@ -106,7 +106,7 @@ net = sys.modules["net"] = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(net)
 names, *splits = net.synthetic()
 pixels = [split.images.permute(0, 2, 3, 1).flatten().tolist() for split in splits]
-print(", ".join(names), *(split.labels.sum().item() for split in splits), *(hashlib.sha256(bytearray(each)).hexdigest() for each in bytes))`;
+print(", ".join(names), *(split.labels.sum().item() for split in splits), *(hashlib.sha256(bytearray(each)).hexdigest() for each in pixels))`;
   const { classes, train, test: tested } = syntheticDataset({ shape: [HEIGHT, WIDTH, 3] });
   const sum = (values: Iterable<number>): number => Array.from(values).reduce((a, b) => a + b, 0);
   const wanted = [classes.join(', '), ...[train, tested].map(({ labels }) => sum(labels)), ...[train, tested].map(({ images }) => createHash('sha256').update(images).digest('hex'))];

@@ -437,7 +437,7 @@ class Normalise:
         together = torch.cat(inputs)
         mean = average(together.mean(0))
         std = average(((together - mean) ** 2).mean(0)).sqrt()
-        std[std == 0] = 1
+        std[std < 1e-6] = 1  # rounding: there is nothing to divide
         return [(x - mean) / std for x in inputs]
 
 
