@@ -17,7 +17,7 @@ const examples = EXAMPLES.map((name) => {
   const [file = '', net = ''] = name.split(':');
   return [name, () => prepare(netOf(undropped(example(file)), net === '' ? undefined : net, 0.08), 2)] as const;
 });
-const sources = Object.entries(SOURCES).map(([name, source]) => [name, () => prepare(netOf(source, /^net N /m.test(source) ? 'N' : undefined), 3)] as const);
+const sources = Object.entries(SOURCES).map(([name, source]) => [name, () => prepare(netOf(source, 'N'), 3)] as const);
 const random = Array.from({ length: 40 }, (_, i) => [`random net ${i + 1}`, () => prepare(netOf(undropped(randomNet(i + 1))), 3, i + 1)] as const);
 const NETS: Readonly<Record<string, () => Prepared>> = Object.fromEntries([...examples, ...sources, ...random]);
 

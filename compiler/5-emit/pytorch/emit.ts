@@ -7,7 +7,7 @@ import { autodiff } from '../../3-passes/autodiff.ts';
 import { unroll } from '../../3-passes/unroll.ts';
 import { classesOf } from './classes.ts';
 import type { Classes } from './classes.ts';
-import { heading, textOf } from './part.ts';
+import { heading, namesOf, textOf } from './part.ts';
 import type { Part } from './part.ts';
 import { AUGMENT } from './parts/augment.ts';
 import { BATCHNORM } from './parts/batchnorm.ts';
@@ -21,7 +21,7 @@ import { ROUTES } from './parts/routes.ts';
 import { SYNTHETIC } from './parts/synthetic.ts';
 import { TRAIN } from './parts/train.ts';
 import { WEIGHTS } from './parts/weights.ts';
-import { number, quoted, tuple } from './python.ts';
+import { BUILTINS, KEYWORDS, number, quoted, tuple } from './python.ts';
 import { augmentationsOf, optimizerLines, scheduleLines, viewLines } from './settings.ts';
 
 export interface PyTorchOptions {
@@ -35,11 +35,15 @@ export interface PyTorchOptions {
   readonly weights?: string;
 }
 
-/** Names that the file gives to other things than the net's parts. */
-const TAKEN = [
-  'Result', 'BatchNorm', 'Split', 'Batches', 'Normalise', 'Draw', 'Score', 'Tensor', 'Path', 'NamedTuple', 'Callable', 'Iterator', 'Sequence', 'F', 'nn',
-  'torch', 'dist', 'math', 'json', 'os', 'time', 'argparse', 'NET', 'INPUT', 'CLASSES', 'DATASET', 'BATCH', 'EPOCHS', 'SEED', 'VIEWS', 'TENSORS', 'INITS', 'DTYPES', 'PATTERNS', 'TEXTURES',
-  'SHUFFLE', 'AUGMENT', 'EVALUATE', 'EVALUATION_SEED', 'None', 'True', 'False', 'mix', 'hashed', 'text_key', 'unit', 'below', 'uniforms', 'normals', 'shuffled', 'load', 'save', 'train', 'evaluate', 'main',
+const NORMALISATIONS: { readonly [N in Graph['train']['normalize']]: Part } = { none: NORMALISE_NONE, channel: NORMALISE_CHANNEL, per_batch: NORMALISE_PER_BATCH };
+
+/** Names that the file gives to other things than the net's parts, or that Python does. */
+const TAKEN: readonly string[] = [
+  ...KEYWORDS,
+  ...BUILTINS,
+  ...['argparse', 'json', 'math', 'os', 'time', 'Path', 'Callable', 'Iterator', 'NamedTuple', 'Sequence', 'torch', 'dist', 'F', 'Tensor', 'nn'],
+  ...['NET', 'INPUT', 'CLASSES', 'DATASET', 'BATCH', 'EPOCHS', 'SEED', 'WEIGHTS', 'CLIP_NORM', 'VIEWS', 'TENSORS', 'Result', 'make_net', 'make_optimizer', 'schedule'],
+  ...[RANDOM, WEIGHTS, BATCHNORM, AUGMENT, PLAIN_READINGS, DATA, SYNTHETIC, TRAIN, ...Object.values(NORMALISATIONS)].flatMap(namesOf),
 ];
 
 /**
@@ -50,7 +54,7 @@ export function emitPyTorch(graph: Graph, { version, sources, file, weights }: P
   const flat = unroll.run(graph);
   const trained = new Set(autodiff.run(flat).gradients.map(({ weight }) => weight));
   const lines = new Map([...sources.texts].map(([path, text]) => [path, text.split('\n')]));
-  const classes = classesOf(graph, { main: sources.main, lines }, [...TAKEN, ...(graph.routes.length > 0 ? ['Route', 'Routes'] : [])]);
+  const classes = classesOf(graph, { main: sources.main, lines }, [...TAKEN, ...(graph.routes.length > 0 ? namesOf(ROUTES) : [])]);
   const trains = graph.loss !== undefined;
   const sections = [
     head(graph, version, sources.main, file, trains),
@@ -175,8 +179,6 @@ function weightsPart(graph: Graph): string {
     })
     .join('\n');
 }
-
-const NORMALISATIONS: { readonly [N in Graph['train']['normalize']]: Part } = { none: NORMALISE_NONE, channel: NORMALISE_CHANNEL, per_batch: NORMALISE_PER_BATCH };
 
 /** Data and training. */
 function pipeline(graph: Graph): string[] {

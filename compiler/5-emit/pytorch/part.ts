@@ -14,8 +14,13 @@ export const heading = (text: string): string => `${RULE}\n# ${text}`;
 /** The name that a definition gives to something. */
 const definedBy = (definition: string): string => /^(?:def |class )?(\w+)(?: =|[(:])/.exec(definition.replace(/^(?:[@#].*\n)+/, ''))?.[1] ?? '';
 
+const definitionsOf = ({ text }: Part): string[] => text.trim().split('\n\n\n');
+
+/** All that a part gives names to; constants one a line. */
+export const namesOf = (part: Part): string[] => definitionsOf(part).flatMap((definition) => [definedBy(definition), ...definition.split('\n').flatMap((line) => /^(\w+(?:, \w+)*) = /.exec(line)?.[1]?.split(', ') ?? [])]);
+
 /** A part with those of its definitions that are wanted. */
-export function textOf({ heading: title, text }: Part, wanted: (definition: string) => boolean = () => true): string {
-  const definitions = text.trim().split('\n\n\n').filter((definition) => wanted(definedBy(definition)));
-  return [...(title === undefined ? [] : [heading(title)]), ...definitions].join('\n\n\n');
+export function textOf(part: Part, wanted: (definition: string) => boolean = () => true): string {
+  const definitions = definitionsOf(part).filter((definition) => wanted(definedBy(definition)));
+  return [...(part.heading === undefined ? [] : [heading(part.heading)]), ...definitions].join('\n\n\n');
 }

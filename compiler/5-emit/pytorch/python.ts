@@ -50,13 +50,16 @@ export const tuple = (items: readonly (string | number)[]): string => (items.len
 
 export const indent = (lines: readonly string[], by = 1): string[] => lines.map((line) => (line === '' ? '' : `${'    '.repeat(by)}${line}`));
 
-const KEYWORDS = ['False', 'None', 'True', 'and', 'as', 'assert', 'async', 'await', 'break', 'class', 'continue', 'def', 'del', 'elif', 'else', 'except', 'finally', 'for', 'from', 'global', 'if', 'import', 'in', 'is', 'lambda', 'nonlocal', 'not', 'or', 'pass', 'raise', 'return', 'try', 'while', 'with', 'yield'];
+export const KEYWORDS: readonly string[] = ['False', 'None', 'True', 'and', 'as', 'assert', 'async', 'await', 'break', 'class', 'continue', 'def', 'del', 'elif', 'else', 'except', 'finally', 'for', 'from', 'global', 'if', 'import', 'in', 'is', 'lambda', 'nonlocal', 'not', 'or', 'pass', 'raise', 'return', 'try', 'while', 'with', 'yield'];
+
+/** What a name in any file means that gives it to nothing else. */
+export const BUILTINS: readonly string[] = 'abs aiter all anext any ascii bin bool breakpoint bytearray bytes callable chr classmethod compile complex delattr dict dir divmod enumerate eval exec filter float format frozenset getattr globals hasattr hash help hex id input int isinstance issubclass iter len list locals map max memoryview min next object oct open ord pow print property range repr reversed round set setattr slice sorted staticmethod str sum super tuple type vars zip'.split(' ');
 
 /** Names that the emitted code means something else by. */
 const LOCAL = [...KEYWORDS, 'self', 'torch', 'nn', 'F', 'len', 'range', 'labels', 'targets', 'outputs', 'loss', 'correct', 'routes', 'found', 'Result', 'Routes', 'Tensor', 'float'];
 
-/** Attributes of every module. */
-const ATTRIBUTES = [...KEYWORDS, 'training', 'forward', 'parameters', 'buffers', 'modules', 'children', 'train', 'eval', 'to', 'cpu', 'cuda', 'half', 'double', 'float', 'type', 'apply', 'register_buffer', 'state_dict', 'zero_grad', 'requires_grad_', 'share_memory', 'extra_repr', 'call_super_init', 'dump_patches', 'T_destination', 'add_module', 'compile'];
+/** Attributes of every module, and what __init__ means something else by. */
+const ATTRIBUTES = [...KEYWORDS, 'self', 'super', 'nn', 'BatchNorm', 'training', 'forward', 'parameters', 'buffers', 'modules', 'children', 'train', 'eval', 'to', 'cpu', 'cuda', 'half', 'double', 'float', 'type', 'apply', 'register_buffer', 'state_dict', 'zero_grad', 'requires_grad_', 'share_memory', 'extra_repr', 'call_super_init', 'dump_patches', 'T_destination', 'add_module', 'compile'];
 
 const free = (name: string, taken: readonly string[]): string => (taken.includes(name) ? `${name}_` : name);
 

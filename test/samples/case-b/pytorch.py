@@ -209,17 +209,20 @@ DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF1
 def read_safetensors(path: str) -> tuple[dict[str, Tensor], dict[str, str]]:
     """The tensors and the metadata of a .safetensors file: a length, a JSON header, the tensors' bytes."""
     with open(path, "rb") as file:
-        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-        data = bytearray(file.read())
-    metadata = header.pop("__metadata__", {})
-    tensors = {}
-    for name, entry in header.items():
-        if entry["dtype"] not in DTYPES:
-            continue
-        start, end = entry["data_offsets"]
-        dtype = DTYPES[entry["dtype"]]
-        values = torch.frombuffer(data[start:end], dtype=dtype) if end > start else torch.empty(0)
-        tensors[name] = values.reshape(entry["shape"]).float()
+        content = bytearray(file.read())
+    try:
+        data = 8 + int.from_bytes(content[:8], "little")
+        header = json.loads(content[8:data])
+        metadata = header.pop("__metadata__", {})
+        tensors = {}
+        for name, entry in header.items():
+            if entry["dtype"] not in DTYPES:
+                continue
+            start, end = entry["data_offsets"]
+            values = torch.frombuffer(content[data + start : data + end], dtype=DTYPES[entry["dtype"]]) if end > start else torch.empty(0)
+            tensors[name] = values.reshape(entry["shape"]).float()
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise SystemExit(f"{path} is not a sound .safetensors file: {error}")
     return tensors, metadata
 
 
@@ -308,7 +311,7 @@ class Draw:
 
 def places(step: tuple) -> int:
     """How many places of its chain an augmentation takes: what stands inside 'sometimes' has its own."""
-    return 1 + places(step[2]) if step[0] is sometimes else 1
+    return 1 + places(step[-1]) if isinstance(step[-1], tuple) else 1
 
 
 def augment(x: Tensor, steps: list[tuple], key: Tensor) -> Tensor:

@@ -76,7 +76,7 @@ class Draw:
 
 def places(step: tuple) -> int:
     """How many places of its chain an augmentation takes: what stands inside 'sometimes' has its own."""
-    return 1 + places(step[2]) if step[0] is sometimes else 1
+    return 1 + places(step[-1]) if isinstance(step[-1], tuple) else 1
 
 
 def augment(x: Tensor, steps: list[tuple], key: Tensor) -> Tensor:
