@@ -6,7 +6,7 @@ import { DataError } from '../runtime/data/dataset.ts';
 import { RunError } from '../runtime/errors.ts';
 import { isSystemError } from '../runtime/files.ts';
 import { sayTally, showDiagnostics, SourceError } from './diagnostics.ts';
-import { colours, debugLevel, EXIT, say, UsageError, type Io } from './io.ts';
+import { colours, debugLevel, EnvironmentError, EXIT, say, UsageError, type Io } from './io.ts';
 
 interface Report {
   readonly message: string;
@@ -46,7 +46,7 @@ export function reportError(io: Io, error: unknown): number {
 function describe(error: unknown): Report {
   if (error instanceof UsageError || error instanceof RunError) return { message: error.message, advice: error.advice, status: EXIT.user };
   if (error instanceof DataError) return { message: error.message, advice: error.advice, status: error.kind === 'input' ? EXIT.user : EXIT.environment };
-  if (error instanceof BackendError) return { message: error.message, advice: error.advice, status: EXIT.environment };
+  if (error instanceof BackendError || error instanceof EnvironmentError) return { message: error.message, advice: error.advice, status: EXIT.environment };
   if (isSystemError(error)) {
     const [what, advice, status] = SYSTEM[error.code ?? ''] ?? [error.message, '', EXIT.environment];
     return { message: error.path === undefined ? what : `${error.path}: ${what}`, advice, status };

@@ -33,6 +33,16 @@ export class UsageError extends Error {
   }
 }
 
+/** What was asked for cannot be had on this machine: exit status 2. */
+export class EnvironmentError extends Error {
+  readonly advice: string;
+  constructor(message: string, advice = '') {
+    super(message);
+    this.name = 'EnvironmentError';
+    this.advice = advice;
+  }
+}
+
 export const at = (io: Io, path: string): string => resolve(io.cwd, path);
 
 /** A path as a message shows it: relative to the working directory if it is below it. */

@@ -2,20 +2,20 @@
 
 import { compileModel, type Layout } from '../compiler/compile.ts';
 import type { Graph } from '../compiler/2-graph/graph.ts';
-import { concreteShape } from '../compiler/2-graph/types.ts';
+import { classScores, imageShapes } from '../compiler/2-graph/queries.ts';
 import type { Model, TrainSettings, WebGpuStep } from '../compiler/5-emit/model.ts';
 import type { Runner, Session } from '../runtime/backend.ts';
 import { persistent, restore, type Checkpoint } from '../runtime/checkpoint.ts';
 import { cacheDirectory } from '../runtime/data/cache.ts';
 import { limitSplit, type Dataset } from '../runtime/data/dataset.ts';
 import { batchesOf, type Batches } from '../runtime/data/batches.ts';
-import { evaluationBatch, makePlan, stepsPerEpoch, type Plan } from '../runtime/data/loader.ts';
+import { makePlan, stepsPerEpoch, type Plan } from '../runtime/data/loader.ts';
 import { openDataset } from '../runtime/data/open.ts';
-import { EVALUATE, EVALUATE_REST } from '../runtime/evaluate.ts';
+import { EVALUATE } from '../runtime/evaluate.ts';
 import { programOf } from '../runtime/feeds.ts';
 import { initialValues } from '../runtime/init.ts';
+import { programsFor } from '../runtime/programs.ts';
 import { openRunner } from '../runtime/runner.ts';
-import { TRAIN } from '../runtime/train.ts';
 import { backendsFor, loadFirst, openFirst } from './backends.ts';
 import { createDataProgress } from './data-progress.ts';
 import { SourceError } from './diagnostics.ts';
@@ -65,13 +65,7 @@ export async function openModel(io: Io, request: ModelRequest): Promise<OpenMode
   const training = makePlan(dataset, { batch, seed, normalize, views: net.graph.views });
   checkClasses(io, net, dataset, evaluateOnly);
   if (!evaluateOnly) stepsPerEpoch(dataset, training); // refuses a batch larger than the data before anything is compiled
-  const size = evaluationBatch(training);
-  const rest = dataset.test.count % size;
-  const layout: Layout = {
-    ...(!evaluateOnly && { [TRAIN]: { mode: 'train', batch } }),
-    [EVALUATE]: { mode: 'evaluate', batch: size },
-    ...(rest > 0 && { [EVALUATE_REST]: { mode: 'evaluate', batch: rest, filledTo: size } }),
-  };
+  const layout = programsFor(dataset, training, evaluateOnly);
   const { model, graphs, session } = await openPrograms(io, request, layout);
   const evaluation = programOf(model, EVALUATE);
   return {
@@ -121,8 +115,7 @@ export async function openData(io: Io, { net, settings, limit, quiet, signal }: 
 
 /** The shape of the net's images. Throws UsageError where inputs differ: a data set has one image for each label. */
 export function inputShape({ graph, name }: LoadedNet): number[] {
-  const shapes = new Map(graph.nodes.flatMap((node) => (node.kind === 'input' ? [concreteShape(node.type.shape.slice(1))].map((shape) => [shape.join(), shape] as const) : [])));
-  const [shape, other] = shapes.values();
+  const [shape, other] = imageShapes(graph);
   if (!shape) throw new UsageError(`net ${name} reads no images`, 'Use its input in an output or the loss.');
   if (other) throw new UsageError(`net ${name} reads images of [${shape.join(', ')}] and of [${other.join(', ')}]`, 'A data set has images of one size: give all inputs the same shape.');
   return shape;
@@ -130,9 +123,9 @@ export function inputShape({ graph, name }: LoadedNet): number[] {
 
 /** A net with too few scores cannot learn the data; one with too many can, but no image has the classes left over. */
 export function checkClasses(io: Io, { name, graph }: LoadedNet, dataset: Dataset, quiet: boolean): void {
-  const scores = graph.nodes.find(({ id }) => id === graph.classifier?.logits)?.type.shape.at(-1);
+  const scores = classScores(graph);
   const needed = dataset.classes.length;
-  if (typeof scores !== 'number' || scores === needed) return;
+  if (scores === undefined || scores === needed) return;
   const advice = `Give its last layer ${needed} channels or units.`;
   if (scores < needed) throw new UsageError(`net ${name} has ${scores} class scores; ${dataset.name} has ${needed} classes`, advice);
   if (!quiet) say(io, `${colours(io, io.stderr).yellow('warning')}: net ${name} has ${scores} class scores, ${dataset.name} ${needed} classes: ${scores - needed} will never be right\n  ${advice}`);

@@ -1,13 +1,11 @@
 // zz predict: the most likely classes of image files.
 
 import { readFile } from 'node:fs/promises';
-import type { Model } from '../compiler/5-emit/model.ts';
-import type { Session } from '../runtime/backend.ts';
 import { restore } from '../runtime/checkpoint.ts';
 import { readCheckpoint } from '../runtime/checkpoint-file.ts';
-import type { Batch } from '../runtime/data/loader.ts';
-import { EVALUATE, softmax } from '../runtime/evaluate.ts';
-import { feedsOf, programOf } from '../runtime/feeds.ts';
+import { classify } from '../runtime/classify.ts';
+import { EVALUATE } from '../runtime/evaluate.ts';
+import { programOf } from '../runtime/feeds.ts';
 import { openRun } from '../runtime/run-dir.ts';
 import { BACKEND_NAMES } from './backends.ts';
 import { offering } from './choice.ts';
@@ -78,16 +76,6 @@ async function readScaled(file: string, [height = 0, width = 0]: readonly number
   if (!scaled) return bytes;
   say(io, `note: ${file} is ${size.height}x${size.width}; scaled to ${height}x${width}`);
   return scaled;
-}
-
-/** The class probabilities of the batch's own images. */
-async function classify(model: Model, session: Session, batch: Batch): Promise<Float64Array[]> {
-  const program = programOf(model, EVALUATE);
-  const logits = program.logits ?? '';
-  const results = await session.run(EVALUATE, feedsOf(program, batch, { step: 0, stepsPerEpoch: 1, totalSteps: 1 }, model.train.seed), [logits]);
-  const scores = results.get(logits) ?? new Float32Array();
-  const classes = scores.length / program.batch;
-  return Array.from({ length: batch.count }, (_, i) => softmax(scores.subarray(i * classes, (i + 1) * classes)));
 }
 
 function show(io: Io, file: string, probabilities: Float64Array, classes: readonly string[], { top, json }: Options): void {

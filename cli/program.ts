@@ -17,11 +17,12 @@ import { importCommand } from './import.ts';
 import { EXIT, widthOf, type Io } from './io.ts';
 import { irCommand } from './ir.ts';
 import { lspCommand } from './lsp.ts';
+import { playgroundCommand } from './playground.ts';
 import { predictCommand } from './predict.ts';
 import { trainCommand } from './train.ts';
 import { VERSION } from './version.ts';
 
-const COMMANDS: readonly AddCommand[] = [checkCommand, fmtCommand, irCommand, compileCommand, trainCommand, evalCommand, predictCommand, importCommand, compareCommand, benchCommand, dataCommand, doctorCommand, lspCommand, completionCommand, helpCommand];
+const COMMANDS: readonly AddCommand[] = [checkCommand, fmtCommand, irCommand, compileCommand, trainCommand, evalCommand, predictCommand, importCommand, compareCommand, benchCommand, playgroundCommand, dataCommand, doctorCommand, lspCommand, completionCommand, helpCommand];
 
 /** Runs `zz` with the arguments after the program's name and returns its exit status: 0 good, 1 the user's input, 2 the environment, 130 interrupted. */
 export async function main(argv: readonly string[], io: Io): Promise<number> {

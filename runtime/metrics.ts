@@ -2,19 +2,9 @@
 
 import { appendFile } from 'node:fs/promises';
 import { isSystemError, readText, writeWhole } from './files.ts';
-import type { Score } from './score.ts';
+import type { EpochMetrics, Score } from './score.ts';
 
-export interface EpochMetrics {
-  /** From 1. */
-  readonly epoch: number;
-  /** Steps taken since the run began. */
-  readonly step: number;
-  readonly train: Score;
-  readonly test: Score;
-  /** Training time of the epoch, without evaluation. */
-  readonly seconds: number;
-  readonly imagesPerSecond: number;
-}
+export type { EpochMetrics } from './score.ts';
 
 /** The finished epochs. A torn or foreign line, and what follows it, is left out: a kill may leave one at the end. */
 export async function readMetrics(path: string): Promise<EpochMetrics[]> {

@@ -6,6 +6,19 @@ export interface Score {
   readonly accuracy: number | null;
 }
 
+/** A finished epoch. */
+export interface EpochMetrics {
+  /** From 1. */
+  readonly epoch: number;
+  /** Steps taken since the run began. */
+  readonly step: number;
+  readonly train: Score;
+  readonly test: Score;
+  /** Training time of the epoch, without evaluation. */
+  readonly seconds: number;
+  readonly imagesPerSecond: number;
+}
+
 /** Running sums of an epoch; in a checkpoint they let a restart continue in the middle of it. */
 export interface Sums {
   readonly steps: number;

@@ -7,8 +7,7 @@ import { capture, type Checkpoint, type Progress } from './checkpoint.ts';
 import { RunError } from './errors.ts';
 import { evaluating, type Evaluation } from './evaluate.ts';
 import { programOf, rowsOf } from './feeds.ts';
-import type { EpochMetrics } from './metrics.ts';
-import { addStep, NO_SUMS, score, type Score } from './score.ts';
+import { addStep, NO_SUMS, score, type EpochMetrics, type Score } from './score.ts';
 import { turn } from './turn.ts';
 
 export const TRAIN = 'train';

@@ -4,6 +4,7 @@ import { basename } from 'node:path';
 import { compileModel, compileNet, type Emitter, type Layout } from '../../compiler/compile.ts';
 import { bindBatch } from '../../compiler/2-graph/bind.ts';
 import type { Graph } from '../../compiler/2-graph/graph.ts';
+import { classScores } from '../../compiler/2-graph/queries.ts';
 import { concreteShape } from '../../compiler/2-graph/types.ts';
 import { printFusedKernels } from '../../compiler/4-kernels/fused.ts';
 import { printKernels } from '../../compiler/4-kernels/kernel.ts';
@@ -145,7 +146,7 @@ const knownClasses = (dataset: string): readonly string[] => (Object.hasOwn(KNOW
 const classNames = (scores: number, names: readonly string[]): string[] => Array.from({ length: scores }, (_, i) => (names.length <= scores ? (names[i] ?? String(i)) : String(i)));
 
 /** A name for each class score: of the classes that the weights were trained on, or of the net's data set. */
-export function classesOf({ settings }: LoadedNet, { nodes, classifier }: Graph, classes: readonly string[] | undefined): readonly string[] {
-  const scores = nodes.find(({ id }) => id === classifier?.logits)?.type.shape.at(-1);
-  return typeof scores === 'number' ? classNames(scores, classes ?? knownClasses(settings.dataset)) : [];
+export function classesOf({ settings }: LoadedNet, graph: Graph, classes: readonly string[] | undefined): readonly string[] {
+  const scores = classScores(graph);
+  return scores !== undefined ? classNames(scores, classes ?? knownClasses(settings.dataset)) : [];
 }

@@ -12,6 +12,7 @@ interface Box {
   /** Stream and step or stage: calls of different ones never share a box. */
   readonly place: string;
   readonly step: number | undefined;
+  /** File, start and end of the call. */
   readonly call: string;
   readonly label: string;
   readonly elementwise: boolean;
@@ -192,13 +193,13 @@ function edge(from: Placed | undefined, to: Placed): string {
   return `<path${crossed} d="${path}"/>`;
 }
 
-function draw({ x, y, lane, label, shape, input }: Placed, lanes: readonly string[], inputs: readonly string[]): string {
+function draw({ x, y, lane, call, label, shape, input }: Placed, lanes: readonly string[], inputs: readonly string[]): string {
   const hue = lane === undefined ? undefined : (215 + (lanes.indexOf(lane) * 360) / Math.max(2, lanes.length)) % 360;
   const colour = hue === undefined ? (input ? '#16a34a' : '#64748b') : `hsl(${Math.round(hue)} 75% 50%)`;
   const middle = Math.round(x + WIDTH / 2);
   const note = inputs.length === 0 ? shape : `reads ${inputs.join(', ')} ${shape}`;
   return [
-    `<g><title>${escape(`${label} ${note}`)}</title><rect x="${Math.round(x)}" y="${Math.round(y)}" width="${WIDTH}" height="${HEIGHT}" rx="6" stroke="${colour}" fill="${colour}" fill-opacity="0.12"/>`,
+    `<g data-call="${escape(call)}"><title>${escape(`${label} ${note}`)}</title><rect x="${Math.round(x)}" y="${Math.round(y)}" width="${WIDTH}" height="${HEIGHT}" rx="6" stroke="${colour}" fill="${colour}" fill-opacity="0.12"/>`,
     `<text x="${middle}" y="${Math.round(y) + 17}" text-anchor="middle">${escape(shorten(label))}</text>`,
     `<text class="s" x="${middle}" y="${Math.round(y) + 32}" text-anchor="middle">${escape(shorten(note))}</text></g>`,
   ].join('');

@@ -8,6 +8,7 @@ import { writeWhole } from '../files.ts';
 import type { EpochMetrics } from '../metrics.ts';
 import type { Run, RunConfig } from '../run-dir.ts';
 import { runCharts } from './charts.ts';
+import { confusionTable } from './confusion.ts';
 import { html, htmlTable, NOTHING, type Html } from './html.ts';
 import { weightNorms, type WeightNorms } from './norms.ts';
 import { chartPlaces, readAssets, renderPage, type Assets } from './page.ts';
@@ -56,7 +57,7 @@ ${tiles(epochs)}
 ${published ? markNote(published) : NOTHING}
 ${chartPlaces(charts)}
 <section><h2>Epochs</h2><details><summary>All numbers</summary>${numbers(epochs)}</details></section>
-${confusion.length > 0 ? html`<section><h2>Confusions</h2><p class="note">Test images: rows are the true classes, columns the predicted ones, the last column the share that is right.</p>${matrix(confusion, dataset.classes)}</section>` : NOTHING}
+${confusion.length > 0 ? html`<section><h2>Confusions</h2><p class="note">Test images: rows are the true classes, columns the predicted ones, the last column the share that is right.</p>${confusionTable(confusion, dataset.classes)}</section>` : NOTHING}
 ${mistakes.length > 0 ? html`<section><h2>Most confident mistakes</h2><div class="gallery">${mistakes.map((mistake) => picture(mistake, dataset))}</div></section>` : NOTHING}
 <section><h2>Weights</h2>${weights(norms)}</section>
 ${drawing === undefined ? NOTHING : html`<section><h2>Graph</h2><p class="note">Streams side by side, time downwards; orange lines lead from one stream to another.</p><div class="drawing">${{ html: drawing }}</div></section>`}
@@ -87,23 +88,6 @@ const numbers = (epochs: readonly EpochMetrics[]): Html =>
     ['epoch', 'training loss', 'training accuracy', 'test loss', 'test accuracy', 'images/s', 'time'],
     epochs.map(({ epoch, train, test, imagesPerSecond, seconds }) => [String(epoch), number(train.loss), percent(train.accuracy), number(test.loss), percent(test.accuracy), imagesPerSecond.toFixed(1), time(seconds)]),
   );
-
-/** More classes would not be readable as a matrix. */
-const WIDEST = 40;
-const LISTED = 40;
-
-function matrix(confusion: Evaluation['confusion'], classes: readonly string[]): Html {
-  const total = (row: readonly number[]): number => Math.max(1, row.reduce((a, b) => a + b, 0));
-  const name = (i: number): string => classes[i] ?? String(i);
-  if (confusion.length > WIDEST) {
-    const pairs = confusion.flatMap((row, i) => row.map((count, j) => ({ i, j, count }))).filter(({ i, j, count }) => i !== j && count > 0);
-    return htmlTable(['true class', 'taken for', 'images'], pairs.toSorted((a, b) => b.count - a.count).slice(0, LISTED).map(({ i, j, count }) => [name(i), name(j), String(count)]));
-  }
-  const cell = (count: number, row: readonly number[], right: boolean): Html => html`<td class="${right ? 'right' : 'wrong'}" style="--share: ${(count / total(row) * 0.85).toFixed(3)}">${count === 0 ? '' : count}</td>`;
-  return html`<div class="scroll"><table class="matrix"><thead><tr><th scope="col"></th>${confusion.map((_, j) => html`<th scope="col">${name(j)}</th>`)}<th scope="col">right</th></tr></thead><tbody>${confusion.map(
-    (row, i) => html`<tr><th scope="row">${name(i)}</th>${row.map((count, j) => cell(count, row, i === j))}<th>${percent((row[i] ?? 0) / total(row))}</th></tr>`,
-  )}</tbody></table></div>`;
-}
 
 function picture({ index, label, predicted, probability }: Mistake, { test, shape, classes }: Dataset): Html {
   const size = imageSize(shape);

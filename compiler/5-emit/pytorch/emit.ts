@@ -1,6 +1,7 @@
 // A net as one self-contained PyTorch file: module, data pipeline, declared backward routes, and a main that trains on one device or on many.
 
 import type { Graph, Node, ValueId } from '../../2-graph/graph.ts';
+import { classScores } from '../../2-graph/queries.ts';
 import { concreteShape } from '../../2-graph/types.ts';
 import { fileName } from '../file-name.ts';
 import { autodiff } from '../../3-passes/autodiff.ts';
@@ -112,7 +113,7 @@ function settings(graph: Graph, weights: string | undefined): string {
   const input = graph.nodes.find((node) => node.kind === 'input');
   const image = input ? concreteShape(input.type.shape.slice(1)) : [];
   const [height, width, channels] = image;
-  const scores = graph.nodes.find(({ id }) => id === graph.classifier?.logits)?.type.shape.at(-1);
+  const scores = classScores(graph);
   return [
     `NET = ${quoted(graph.name)}`,
     ...(graph.loss === undefined
