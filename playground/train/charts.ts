@@ -7,7 +7,10 @@ import type { Curve, Curves } from './state.ts';
 const HEIGHT = 210;
 
 const style = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-const short = (value: number | null): string => (value === null ? '' : value === 0 ? '0' : Math.abs(value) < 1e-3 ? value.toExponential(1) : String(Number(value.toPrecision(3))));
+const short = (value: number): string => (value === 0 ? '0' : Math.abs(value) < 1e-3 ? value.toExponential(1) : String(Number(value.toPrecision(3))));
+
+/** A legend's text for a value. Where a new run has fewer points than the one before, uPlot asks once for one that is not there. */
+const legend = (format: (value: number) => string) => (_: uPlot, value: number | null | undefined): string => (value === null || value === undefined ? '' : format(value));
 
 export interface Charts {
   /** Draws the curves; `epochs` is the length of the axis. */
@@ -66,9 +69,9 @@ function chart(place: HTMLElement, unit: string, epochs: () => number): uPlot {
         { ...axis, size: 48, values: (_, ticks) => ticks.map((tick) => short(tick) + unit) },
       ],
       series: [
-        { label: 'epoch', value: (_, value: number | null) => (value === null ? '' : value.toFixed(2)) },
-        { label: 'training', stroke: style('--c0'), width: 2, points: { show: false }, value: (_, value: number | null) => (value === null ? '' : short(value) + unit) },
-        { label: 'test', stroke: style('--c1'), width: 2, spanGaps: true, points: { show: true, size: 7, fill: style('--c1') }, value: (_, value: number | null) => (value === null ? '' : short(value) + unit) },
+        { label: 'epoch', value: legend((value) => value.toFixed(2)) },
+        { label: 'training', stroke: style('--c0'), width: 2, points: { show: false }, value: legend((value) => short(value) + unit) },
+        { label: 'test', stroke: style('--c1'), width: 2, spanGaps: true, points: { show: true, size: 7, fill: style('--c1') }, value: legend((value) => short(value) + unit) },
       ],
     },
     [[], [], []],

@@ -125,7 +125,7 @@ describe.skipIf(chromium === undefined)('the playground', () => {
     await page.locator('.cm-line', { hasText: 'loss' }).getByText('logits').click();
     await page.keyboard.press('F12');
     await expect.poll(() => page.evaluate(() => getSelection()?.toString())).toBe('logits');
-    expect(await page.locator('#status').innerText()).toContain('zigzag.zz, 8:');
+    await expect.poll(() => page.locator('#status').innerText()).toContain('zigzag.zz, 8:');
     expect(noise).toEqual([]);
   });
 
