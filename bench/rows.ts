@@ -80,3 +80,11 @@ export interface ProcessorRow {
   readonly turns: number;
   readonly readingsPerSecond: number;
 }
+
+/** A command of docs/quickstart.md in a fresh clone. */
+export interface QuickstartRow {
+  readonly command: string;
+  readonly seconds: number;
+  /** The last line that it printed. */
+  readonly said: string;
+}

@@ -11,6 +11,9 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const [dist, next, old] = ['dist', `.dist-next-${process.pid}`, `.dist-old-${process.pid}`].map((name) => join(root, name));
 const remove = (path) => rmSync(path, { recursive: true, force: true });
 
+// The first npx in a checkout links the package into npm's cache, and prepares it once more for that; what npm ci has built will do.
+if (process.env.npm_command === 'exec' && existsSync(dist)) process.exit();
+
 const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
 const compiled = new Promise((resolve) => {
   spawn(process.execPath, [tsc, '-p', join(root, 'tsconfig.build.json'), '--outDir', next, '--noEmitOnError'], { cwd: root, stdio: 'inherit' }).on('close', resolve);

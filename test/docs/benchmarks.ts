@@ -4,10 +4,10 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { readRecord } from '../../bench/record.ts';
 import type { Recorded } from '../../bench/record.ts';
-import type { CheckRow, GradientRow, StepRow, TrainRow } from '../../bench/rows.ts';
+import type { CheckRow, GradientRow, QuickstartRow, StepRow, TrainRow } from '../../bench/rows.ts';
 import { groupBy } from '../../compiler/2-graph/group-by.ts';
 import { ROOT } from './errors.ts';
-import { table } from './markdown.ts';
+import { code, table } from './markdown.ts';
 
 const RESULTS = join(ROOT, 'bench/results');
 
@@ -84,3 +84,6 @@ export function productTable(): string {
   const rows = record.rows.map(({ name, gflops1, gflops2, share2 }) => [name, gflops1.toFixed(1), gflops2.toFixed(1), `${(100 * share2).toFixed(0)} %`]);
   return `${record.cores} x ${record.cpu}; ${record.date}: \`${record.command}\`\n\n${table(['what', 'GFLOP/s on 1 thread', 'on 2', 'of the bare loop'], rows)}`;
 }
+
+export const quickstartTables = (): string =>
+  sections<QuickstartRow>('quickstart', ['command', 'seconds', 'ends with'], (rows) => rows.map(({ command, seconds, said }) => [code(command), seconds.toFixed(1), said === '' ? '' : code(said)]));

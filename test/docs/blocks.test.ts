@@ -24,7 +24,7 @@ await sharp({ create: { width: 32, height: 32, channels: 3, background: '#c08040
 const blocks = PAGES.flatMap((page) => blocksOf(readPage(page)).map((block) => ({ page, ...block })));
 /** Blocks that the tests of their pages have. */
 const hasItsTest = ({ page, language, text }: (typeof blocks)[number]): boolean =>
-  language === 'console' ? ['docs/tutorial.md', 'docs/compile.md'].includes(page) : /^import .* from '\.\/model\.\w+';$/m.test(text);
+  language === 'console' ? ['docs/tutorial.md', 'docs/quickstart.md', 'docs/compile.md'].includes(page) : /^import .* from '\.\/\w+\.\w+';$/m.test(text);
 const of = (language: string): readonly (readonly [place: string, block: Block])[] => blocks.filter((block) => block.language === language && !hasItsTest(block)).map((block) => [`${block.page}:${block.line}`, block] as const);
 
 it('every language of a block is one that a test reads', () => {

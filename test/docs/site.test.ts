@@ -25,7 +25,7 @@ const read = (name: string): string => readFileSync(join(out, name), 'utf8');
 it('has a page for each of docs/, the README and the examples', () => {
   expect(pages).toHaveLength(PAGES.length + 1);
   expect(readdirSync(out).filter((name) => name.endsWith('.html')).sort()).toEqual([...pages].sort());
-  expect(pages.slice(0, 3)).toEqual(['index.html', 'pages.html', 'tutorial.html']);
+  expect(pages.slice(0, 3)).toEqual(['index.html', 'pages.html', 'quickstart.html']);
 });
 
 describe.each(pages)('%s', (page) => {
