@@ -2,6 +2,7 @@
 
 import { diagnosticToJson, hasErrors, renderDiagnostic, type Diagnostic } from '../compiler/diagnostics.ts';
 import { colours, say, type Io, type Output } from './io.ts';
+import { counted } from './table.ts';
 
 /** Texts of files by name, for the lines that diagnostics show. */
 export type Texts = (file: string) => string | undefined;
@@ -38,7 +39,7 @@ export function admit(io: Io, diagnostics: readonly Diagnostic[], texts: Texts):
 export function tally(diagnostics: readonly Diagnostic[]): string {
   const count = (severity: Diagnostic['severity']): string => {
     const n = diagnostics.filter((each) => each.severity === severity).length;
-    return n === 0 ? '' : `${n} ${severity}${n === 1 ? '' : 's'}`;
+    return n === 0 ? '' : counted(n, severity);
   };
   return [count('error'), count('warning'), count('note')].filter(Boolean).join(', ');
 }

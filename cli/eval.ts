@@ -10,7 +10,7 @@ import type { AddCommand } from './command.ts';
 import { BACKEND_NAMES } from './backends.ts';
 import { offering } from './choice.ts';
 import { BUILT_IN, datasetPath, threadCount } from './settings.ts';
-import { decimal, percent } from './table.ts';
+import { counted, decimal, percent } from './table.ts';
 
 interface Options {
   readonly data?: string;
@@ -56,7 +56,7 @@ async function runEvaluation(dir: string, options: Options, io: Io): Promise<num
     if (!result) return EXIT.interrupted;
     const { score, images, confusion } = result;
     if (options.json === true) printJson(io, { event: 'eval', net: net.name, backend: session.backend, device: session.device, images, ...score, classes: dataset.classes, confusion });
-    else print(io, describe(result, dataset.classes, `${net.name}, ${checkpoint.progress.epoch} epochs, ${images} test images of ${dataset.name}`, widthOf(io, io.stdout)));
+    else print(io, describe(result, dataset.classes, `${net.name}, ${counted(checkpoint.progress.epoch, 'epoch')}, ${counted(images, 'test image')} of ${dataset.name}`, widthOf(io, io.stdout)));
     return EXIT.good;
   } finally {
     await session.dispose();

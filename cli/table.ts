@@ -31,6 +31,9 @@ export const percent = (share: number | null, digits = 1): string => (share === 
 /** Four significant digits without a needless exponent. */
 export const decimal = (value: number): string => (Math.abs(value) >= 1e-3 && Math.abs(value) < 1e6 ? value.toPrecision(4) : value === 0 ? '0' : value.toExponential(2));
 
+/** `1 epoch`, `2 epochs`. */
+export const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
+
 /** 1:02:03, 2:03 or 4.2 s. */
 export function duration(seconds: number): string {
   if (!Number.isFinite(seconds)) return '?';

@@ -17,7 +17,7 @@ import { applyOverrides, loadNet, netOfRun, newConfig, programTexts, type Loaded
 import { at, debugLevel, EXIT, print, printJson, say, shown, UsageError, widthOf, type Io } from './io.ts';
 import { addTrainingFlags, overridesOf, wholeNumber, positive, threadCount, type TrainingFlags } from './settings.ts';
 import { tuneOption, type TuneFlag } from './tuning/option.ts';
-import { decimal, percent, table } from './table.ts';
+import { counted, decimal, percent, table } from './table.ts';
 
 interface Options extends TrainingFlags {
   readonly limit?: number;
@@ -196,5 +196,5 @@ function finish(io: Io, { net, backend, device, batch, run, epochs }: Finished, 
   const head = ['epoch', 'train loss', narrow ? 'accuracy' : 'train accuracy', 'test loss', narrow ? 'accuracy' : 'test accuracy', 'images/s'];
   print(io, `\n${table([head, ...rows])}\n\n`);
   const score = last.test.accuracy === null ? `test loss ${decimal(last.test.loss)}` : `test accuracy ${percent(last.test.accuracy)}`;
-  print(io, `done: ${net} on ${backend} (${device}), ${epochs.length} epochs, ${last.step} steps, ${imagesPerSecond.toFixed(1)} images/s, ${score}, run ${run}`);
+  print(io, `done: ${net} on ${backend} (${device}), ${counted(epochs.length, 'epoch')}, ${counted(last.step, 'step')}, ${imagesPerSecond.toFixed(1)} images/s, ${score}, run ${run}`);
 }

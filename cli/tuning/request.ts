@@ -4,7 +4,7 @@ import cliProgress from 'cli-progress';
 import { cacheDirectory } from '../../runtime/data/cache.ts';
 import { debugLevel, say, widthOf, type Io } from '../io.ts';
 import { barCells } from '../progress.ts';
-import { duration } from '../table.ts';
+import { counted, duration } from '../table.ts';
 import type { Choice, Level } from './choices.ts';
 
 export interface TuningRequest {
@@ -39,7 +39,7 @@ function createShow(io: Io, quiet: boolean): Show {
     begin({ products: count, variants, adapter }) {
       began = performance.now();
       products = count;
-      note(`tuning ${count} ${count === 1 ? 'product' : 'products'} for ${adapter}, once for these sizes …`);
+      note(`tuning ${counted(count, 'product')} for ${adapter}, once for these sizes …`);
       if (quiet || io.stderr.isTTY !== true) return;
       const stream = io.stderr as NodeJS.WriteStream;
       bar = new cliProgress.SingleBar({ format: 'tuning {bar} {value}/{total} shaders', stream, barsize: barCells(widthOf(io, io.stderr)), hideCursor: true, clearOnComplete: true, gracefulExit: false }, cliProgress.Presets.shades_classic);

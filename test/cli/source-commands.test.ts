@@ -174,7 +174,7 @@ describe('ir', () => {
     expect(JSON.parse((await ir('--stage', 'model', '--batch', '3', '--format', 'json')).stdout)).toMatchObject({ batch: 3 });
     const shaders = (await ir('--stage', 'wgsl', '--batch', '3')).stdout;
     expect(shaders).toMatch(/^\/\/ step 0: data_selection, 1 x 1 x 1 workgroups, binds %data.clock, %data.labels, /);
-    expect(shaders).toMatch(/\n\/\/ step \d+: conv2d_\w+, \d+ x 1 x 1 workgroups, binds %image, %w.1, [^]*\n@group\(0\) @binding\(0\) var<storage, read> b0: array<f32>;\n/);
+    expect(shaders).toMatch(/\n\/\/ step \d+: conv2d_\w+, \d+ x 1 x 1 workgroups, 32x32 tiles, \d+ deep, 4x4 a thread, binds %image, %w.1, [^]*\n@group\(0\) @binding\(0\) var<storage, read> b0: array<f32>;\n/);
   });
 
   test('the width and the mode', async () => {
