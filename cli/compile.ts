@@ -2,7 +2,7 @@
 
 import { stat } from 'node:fs/promises';
 import { dirname, extname } from 'node:path';
-import { Option } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import { writeWhole } from '../runtime/files.ts';
 import { openRun } from '../runtime/run-dir.ts';
 import { readSafetensors } from '../runtime/tensor-file.ts';
@@ -12,7 +12,7 @@ import { offering } from './choice.ts';
 import { TARGETS } from './compile/targets.ts';
 import { trainedWeights } from './compile/weights.ts';
 import { at, didYouMean, EXIT, say, shown, UsageError, type Io } from './io.ts';
-import { applyOverrides, loadNet, netOfRun } from './load.ts';
+import { applyOverrides, loadNet, netOfRun, type LoadedNet } from './load.ts';
 import { positive, wholeNumber, type Override } from './settings.ts';
 
 interface Options {
@@ -28,7 +28,11 @@ const targets: Readonly<Record<string, CompileTarget>> = TARGETS;
 const names = Object.keys(targets);
 
 /** `--backend a,b --backend c`: each name once. */
-const listed = (text: string, before: readonly string[] = []): readonly string[] => [...new Set([...before, ...text.split(',').map((name) => name.trim()).filter((name) => name !== '')])];
+function listed(text: string, before: readonly string[] = []): readonly string[] {
+  const given = text.split(',').map((name) => name.trim()).filter((name) => name !== '');
+  if (given.length === 0) throw new InvalidArgumentError('Expected names of backends.');
+  return [...new Set([...before, ...given])];
+}
 
 export const compileCommand: AddCommand = (program, io, done) => {
   // The choices are for help and completion; a wrong one gets a suggestion when the command runs.
@@ -54,9 +58,12 @@ export const compileCommand: AddCommand = (program, io, done) => {
 async function compile(file: string | undefined, options: Options, io: Io): Promise<void> {
   const { load } = targetFor(options);
   const request = await requestOf(file, options, io);
-  await checkPlace(request, options.out, io);
+  // Before the work, and before anything is written.
+  await checkPlace(request.out, request, io);
   const work = await load();
-  for (const { path, contents } of await work(request)) {
+  const files = (await work(request)).filter(({ path }) => path === request.out || path !== request.weightsFile);
+  for (const { path } of files) await checkPlace(path, request, io);
+  for (const { path, contents } of files) {
     await writeWhole(path, contents);
     say(io, `wrote ${shown(io, path)}`);
   }
@@ -74,12 +81,15 @@ function targetFor({ target, out }: Options): CompileTarget {
   return found;
 }
 
-/** Throws UsageError where the file cannot be written, or is one of those that the net was read from. */
-async function checkPlace({ out, net }: CompileRequest, named: string, io: Io): Promise<void> {
-  const kindOf = async (path: string): Promise<string | undefined> => stat(path).then((found) => (found.isDirectory() ? 'folder' : 'file'), () => undefined);
-  if ((await kindOf(dirname(out))) !== 'folder') throw new UsageError(`there is no folder ${dirname(out)}`, 'Make it first, or choose another place.');
-  if ((await kindOf(out)) === 'folder') throw new UsageError(`${named} is a folder`, 'Name a file.');
-  if (net.program.files.some(({ source }) => at(io, source.file) === out)) throw new UsageError(`${named} is the net's own source`, 'Choose another name for the compiled model.');
+/** Throws UsageError where a file cannot be written, or is one of those that the net and its weights were read from. */
+async function checkPlace(path: string, { net, weightsFile }: CompileRequest, io: Io): Promise<void> {
+  const kindOf = async (place: string): Promise<string | undefined> => stat(place).then((found) => (found.isDirectory() ? 'folder' : 'file'), () => undefined);
+  const folder = dirname(path);
+  const kind = await kindOf(folder);
+  if (kind !== 'folder') throw new UsageError(kind === undefined ? `there is no folder ${shown(io, folder)}` : `${shown(io, folder)} is no folder`, 'Make it first, or choose another place.');
+  if ((await kindOf(path)) === 'folder') throw new UsageError(`${shown(io, path)} is a folder`, 'Choose another name for the compiled model.');
+  if (net.program.files.some(({ source }) => at(io, source.file) === path)) throw new UsageError(`${shown(io, path)} is the net's own source`, 'Choose another name for the compiled model.');
+  if (path === weightsFile) throw new UsageError(`${shown(io, path)} is where the weights come from`, 'Choose another name for the compiled model.');
 }
 
 /** The net, its weights and class names. */
@@ -90,7 +100,7 @@ async function requestOf(file: string | undefined, options: Options, io: Io): Pr
   if (from === undefined || (await isFile(at(io, from)))) {
     if (file === undefined) throw new UsageError('which file?', 'zz compile FILE.zz -o OUT, or zz compile --weights RUN -o OUT.');
     const net = await loadNet(io, file, { overrides, width: width ?? 1 });
-    return { net, backends, out, ...(from !== undefined && { weights: trainedWeights(net, await readSafetensors(at(io, from)), from) }) };
+    return { net, backends, out, ...(from !== undefined && (await readWeights(net, at(io, from), from))) };
   }
   const run = await openRun(at(io, from));
   if (width !== undefined && width !== run.config.width) throw new UsageError(`the run was trained with --width ${run.config.width}`, 'Leave --width out.');
@@ -100,7 +110,11 @@ async function requestOf(file: string | undefined, options: Options, io: Io): Pr
   }
   const net = { ...kept, settings: await applyOverrides(io, kept.settings, overrides) };
   const { classes } = run.config;
-  return { net, backends, out, weights: trainedWeights(net, await readSafetensors(run.paths.checkpoint), from), ...(classes.length > 0 && { classes }) };
+  return { net, backends, out, ...(await readWeights(net, run.paths.checkpoint, from)), ...(classes.length > 0 && { classes }) };
 }
+
+/** `from` is what the user named. */
+const readWeights = async (net: LoadedNet, weightsFile: string, from: string): Promise<Required<Pick<CompileRequest, 'weights' | 'weightsFile'>>> =>
+  ({ weights: trainedWeights(net, await readSafetensors(weightsFile), from), weightsFile });
 
 const isFile = (path: string): Promise<boolean> => stat(path).then((found) => !found.isDirectory(), () => path.endsWith('.safetensors'));

@@ -18,6 +18,8 @@ const SYSTEM: Readonly<Record<string, readonly [what: string, advice: string, st
   ENOENT: ['no such file or folder', 'Check the path.', EXIT.user],
   ENOTDIR: ['a part of the path is not a folder', 'Check the path.', EXIT.user],
   EISDIR: ['it is a folder', 'Name a file.', EXIT.user],
+  ENAMETOOLONG: ['the name is too long for a file', 'Choose a shorter one.', EXIT.user],
+  ELOOP: ['the links go in a circle', 'Check the path.', EXIT.user],
   EACCES: ['permission denied', 'Change the permissions, or choose another place.', EXIT.environment],
   EPERM: ['operation not permitted', 'Change the permissions, or choose another place.', EXIT.environment],
   EROFS: ['the file system is read-only', 'Choose another place with --out.', EXIT.environment],

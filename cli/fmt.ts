@@ -2,7 +2,6 @@
 
 import type { Command } from 'commander';
 import { writeWhole } from '../runtime/files.ts';
-import { statSync } from 'node:fs';
 import { hasErrors, type Diagnostic, type Source } from '../compiler/diagnostics.ts';
 import type { AddCommand } from './command.ts';
 import { sayTally, showDiagnostics, textsOf } from './diagnostics.ts';
@@ -41,7 +40,7 @@ async function formatFile(file: string, { check = false }: Options, io: Io): Pro
     return EXIT.user;
   }
   if (file === '-') print(io, text);
-  else if (text !== source.text) await writeWhole(at(io, file), text, statSync(at(io, file)).mode);
+  else if (text !== source.text) await writeWhole(at(io, file), text);
   return EXIT.good;
 }
 

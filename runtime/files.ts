@@ -1,17 +1,35 @@
 // Files that are whole or absent: written under a temporary name, flushed to the disk, then renamed.
 
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { mkdir, open, realpath, rename, rm, stat, writeFile, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { RunError } from './errors.ts';
 
-/** Replaces `path` at once: a reader, or a restart after a crash, sees the old contents or the new. Keeps the file's mode. */
-export async function writeWhole(path: string, contents: string | Uint8Array, mode = 0o666): Promise<void> {
-  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`);
+/**
+ * Replaces a file at once: a reader, or a restart after a crash, sees the old contents or the new. Keeps its mode, and a link to it. A pipe or device
+ * (`--out /dev/stdout`) cannot be replaced and is written to.
+ */
+export async function writeWhole(path: string, contents: string | Uint8Array): Promise<void> {
+  const there = await stat(path).catch(() => undefined);
   try {
-    const file = await open(temporary, 'wx', mode);
+    if (there && !there.isFile() && !there.isDirectory()) await writeFile(path, contents);
+    else await replace(there ? await realpath(path) : path, contents, there?.isFile() ? there.mode & 0o777 : undefined);
+  } catch (error) {
+    // The name that the user knows.
+    if (isSystemError(error)) error.path = path;
+    throw error;
+  }
+}
+
+async function replace(path: string, contents: string | Uint8Array, mode: number | undefined): Promise<void> {
+  // A file's name may be as long as the system lets it be: this one has only its beginning.
+  const temporary = join(dirname(path), `.${basename(path).slice(0, 32)}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`);
+  const file = await open(temporary, 'wx', mode);
+  try {
     try {
       await file.writeFile(contents);
+      // Of the mode that a file is opened with, the process's mask takes its part.
+      if (mode !== undefined) await file.chmod(mode);
       await file.sync();
     } finally {
       await file.close();
@@ -19,8 +37,6 @@ export async function writeWhole(path: string, contents: string | Uint8Array, mo
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true });
-    // The name that the user knows.
-    if (isSystemError(error)) error.path = path;
     throw error;
   }
 }

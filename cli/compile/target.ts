@@ -8,6 +8,8 @@ export interface CompileRequest {
   readonly net: LoadedNet;
   /** Trained weights and states, all that the net has among them, in its shapes; fresh ones where they are absent. */
   readonly weights?: TrainedWeights;
+  /** The path of the file that they were read from. */
+  readonly weightsFile?: string;
   /** Names of the classes that the weights were trained on. */
   readonly classes?: readonly string[];
   /** The names that --backend gave, without repeats; empty for the target's own choice. */

@@ -26,5 +26,8 @@ export const compileTypeScript: Compiler = async (request) => {
 export const compileJavaScript: Compiler = async (request) => {
   const { artefact, options, beside } = await moduleOf(request);
   const { script, declarations } = emitJavaScript(artefact, options);
-  return [...beside, { path: request.out.replace(/(\.m?)js$/, '.d$1ts'), contents: declarations }, { path: request.out, contents: script }];
+  return [...beside, { path: declarationsOf(request.out), contents: declarations }, { path: request.out, contents: script }];
 };
+
+/** Where TypeScript looks for the declarations of a script. */
+const declarationsOf = (script: string): string => (/\.m?js$/i.test(script) ? script.replace(/(\.m?)js$/i, '.d$1ts') : `${script}.d.ts`);

@@ -66,6 +66,9 @@ describe('files', () => {
   test('a target by name, whatever the file is called, for chosen backends', async () => {
     expect((await compile('tiny.zz', '--target', 'ts', '--backend', 'gpujs,wasm', '--backend', 'wasm', '-o', 'model')).status).toBe(0);
     expect(await text('model')).toContain('openModel<Types>(ARTEFACT, { wasm, gpujs }, options)');
+    expect((await compile('tiny.zz', '--target', 'js', '--backend', 'wasm', '-o', 'model')).stderr).toBe('wrote model.d.ts\nwrote model\n');
+    expect(await text('model.d.ts')).toContain('export declare function createModel');
+    expect(await text('model')).toContain('export function createModel');
   });
 
   test('the same net gives the same text, and nothing of this machine', async () => {
@@ -103,6 +106,14 @@ describe('files', () => {
     expect(await text('model.ts')).not.toBe('precious');
     expect(await made()).toEqual(['model.ts']);
   });
+
+  test('nothing is written where one of several files cannot be', async () => {
+    await mkdir(join(cwd, 'model.weights.safetensors'));
+    expect(await compile('--weights', run, '-o', 'model.ts', '--backend', 'wasm')).toMatchObject({ status: 1, stderr: expect.stringContaining('model.weights.safetensors is a folder') as string });
+    await mkdir(join(cwd, 'model.d.ts'));
+    expect(await compile('tiny.zz', '-o', 'model.js', '--backend', 'wasm')).toMatchObject({ status: 1, stderr: expect.stringContaining('model.d.ts is a folder') as string });
+    expect(await made()).toEqual(['model.d.ts', 'model.weights.safetensors']);
+  });
 });
 
 describe('weights', () => {
@@ -132,7 +143,7 @@ describe('weights', () => {
   });
 
   test.each<[string, readonly string[], RegExp]>([
-    ['another width', ['tiny.zz', '--weights', 'RUN/checkpoint.safetensors'], /"w\.1" is \[3,3,3,2\] in .* and \[3,3,3,4\] in net Tiny/],
+    ['another width', ['tiny.zz', '--weights', 'RUN/checkpoint.safetensors'], /"w\.1" is \[3,3,3,2\] in the file and \[3,3,3,4\] in the net/],
     ['another net', ['two.zz:Other', '--width', '0.5', '--weights', 'RUN/checkpoint.safetensors'], /has weights of the net "Tiny", not of Other/],
     ['a width beside a run', ['--weights', 'RUN', '--width', '1'], /the run was trained with --width 0\.5/],
     ['no run', ['--weights', 'nothing'], /nothing is not a run directory: there is no config\.json/],
@@ -155,6 +166,24 @@ describe('weights', () => {
   });
 });
 
+describe('weights that are where the result would be', () => {
+  test('are not overwritten', async () => {
+    const checkpoint = join(run, 'checkpoint.safetensors');
+    const before = await readFile(checkpoint);
+    for (const from of [run, checkpoint]) {
+      expect(await compile('tiny.zz', '--weights', from, ...(from === run ? [] : ['--width', '0.5']), '-o', checkpoint)).toMatchObject({ status: 1, stderr: expect.stringContaining('is where the weights come from') as string });
+    }
+    expect(await readFile(checkpoint)).toEqual(before);
+  });
+
+  test('stay as they are beside a module that is compiled again with them', async () => {
+    await writeFile(join(cwd, 'model.weights.safetensors'), await readFile(join(run, 'checkpoint.safetensors')));
+    const before = await text('model.weights.safetensors');
+    expect(await compile('tiny.zz', '--weights', 'model.weights.safetensors', '--width', '0.5', '-o', 'model.ts')).toMatchObject({ status: 0, stderr: 'wrote model.ts\n' });
+    expect(await text('model.weights.safetensors')).toBe(before);
+  });
+});
+
 describe('what cannot be', () => {
   test.each<[string, readonly string[], RegExp]>([
     ['no output file', ['tiny.zz'], /required option '-o, --out <file>' not specified/],
@@ -162,9 +191,11 @@ describe('what cannot be', () => {
     ['an unknown target', ['tiny.zz', '--target', 'tsx', '-o', 'model.ts'], /there is no target "tsx"\n {2}Did you mean ts\? Targets: ts, js, html/],
     ['an ending without a target', ['tiny.zz', '-o', 'model.exe'], /"model\.exe" does not say what to make of the net\n {2}Give --target, or a name that ends in \.ts, /],
     ['an unknown backend', ['tiny.zz', '--backend', 'wsam', '-o', 'model.ts'], /does not run on a backend "wsam"\n {2}Did you mean wasm\? Backends: webgpu, wasm, gpujs/],
+    ['an empty list of backends', ['tiny.zz', '--backend', ' ,', '-o', 'model.ts'], /Expected names of backends\./],
     ['the evaluator', ['tiny.zz', '--backend', 'reference', '-o', 'model.ts'], /does not run on the backend reference\n {2}That is the compiler's own evaluator/],
     ['a folder that is not there', ['tiny.zz', '-o', 'none/model.ts'], /there is no folder .*none/],
-    ['a folder for a file', ['tiny.zz', '--target', 'ts', '-o', '.'], /\. is a folder\n {2}Name a file/],
+    ['a folder for a file', ['tiny.zz', '--target', 'ts', '-o', '.'], / is a folder\n {2}Choose another name/],
+    ['a file for a folder', ['tiny.zz', '-o', 'tiny.zz/model.ts'], /tiny\.zz is no folder/],
     ['the source', ['tiny.zz', '--target', 'ts', '-o', 'tiny.zz'], /tiny\.zz is the net's own source/],
     ['a source with errors', ['bad.zz', '-o', 'model.ts'], /bad\.zz:3:10: error ZZ2001/],
     ['a net without outputs', ['silent.zz', '-o', 'model.ts'], /silent\.zz:1:5: error ZZ2015: 'Silent' has no output/],

@@ -1,6 +1,7 @@
 // Run directories, whole files, metrics and checkpoints on a real file system.
 
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { chmod, lstat, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -85,6 +86,32 @@ describe('whole files', () => {
     await writeWhole(join(dir, 'a'), Uint8Array.of(50));
     expect(await readFile(join(dir, 'a'), 'utf8')).toBe('2');
     expect(await readdir(dir)).toEqual(['a']);
+  });
+
+  test('a link stays a link, and a file keeps its mode whatever the mask', async () => {
+    await writeFile(join(dir, 'a'), 'one');
+    await chmod(join(dir, 'a'), 0o662);
+    await symlink('a', join(dir, 'link'));
+    await writeWhole(join(dir, 'link'), 'two');
+    expect((await lstat(join(dir, 'link'))).isSymbolicLink()).toBe(true);
+    expect(await readFile(join(dir, 'a'), 'utf8')).toBe('two');
+    expect((await lstat(join(dir, 'a'))).mode & 0o777).toBe(0o662);
+  });
+
+  test('a pipe is written to, not replaced', async () => {
+    const pipe = join(dir, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    const [read] = await Promise.all([readFile(pipe, 'utf8'), writeWhole(pipe, 'through')]);
+    expect(read).toBe('through');
+    expect((await lstat(pipe)).isFIFO()).toBe(true);
+    expect(await readdir(dir)).toEqual(['pipe']);
+  });
+
+  test('a name as long as names may be', async () => {
+    const name = 'ä'.repeat(127);
+    await writeWhole(join(dir, name), 'x');
+    expect(await readdir(dir)).toEqual([name]);
+    await expect(writeWhole(join(dir, 'a'.repeat(256)), 'x')).rejects.toMatchObject({ code: 'ENAMETOOLONG', path: join(dir, 'a'.repeat(256)) });
   });
 
   test('a failed write keeps the old file and cleans up', async () => {
