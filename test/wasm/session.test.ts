@@ -1,8 +1,12 @@
 // The session's contract: what is kept between runs and programs, what bad input gets, memory, and the end of the threads.
 
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { loadProgram, memoryReader } from '../../compiler/2-graph/build.ts';
 import { createBuilder } from '../../compiler/2-graph/builder.ts';
 import type { Graph } from '../../compiler/2-graph/graph.ts';
+import { optimise } from '../../compiler/3-passes/pipeline.ts';
+import { compileNet } from '../../compiler/compile.ts';
 import type { BufferSpec, Model, Program, WasmStep } from '../../compiler/5-emit/model.ts';
 import { emitWasm } from '../../compiler/5-emit/wasm/emit.ts';
 import { BackendError } from '../../runtime/backend.ts';
@@ -117,12 +121,41 @@ describe('a session', () => {
     await expect(wasmBackend({ threads: 1 }).open(modelOf({ read: broken }))).rejects.toThrow(BackendError);
   });
 
-  it('names the bytes that are needed where the memory cannot hold them', async () => {
+  const withHuge = (count: number): Model<WasmStep> => {
     const program = programOf(readGraph());
-    const huge: BufferSpec = { id: 'huge', dtype: 'f32', shape: [1 << 15, 1 << 15, 2], role: { kind: 'state', value: 0 } };
-    const opening = wasmBackend({ threads: 1 }).open(modelOf({ read: { ...program, buffers: [...program.buffers, huge] } }));
+    const huge: BufferSpec = { id: 'huge', dtype: 'f32', shape: [count], role: { kind: 'state', value: 0 } };
+    return modelOf({ read: { ...program, buffers: [huge, ...program.buffers] } });
+  };
+
+  it('names the bytes that are needed where the memory cannot hold them', async () => {
+    const opening = wasmBackend({ threads: 1 }).open(withHuge(2 ** 31));
     await expect(opening).rejects.toThrow(/needs 8,590,\d{3},\d{3} bytes \(8\.00 GiB\).*4 GiB at most/);
-    await expect(opening).rejects.toMatchObject({ name: 'BackendError', advice: expect.stringContaining('--batch') });
+    await expect(opening).rejects.toMatchObject({ name: 'BackendError', advice: expect.stringContaining('--width') });
+  });
+
+  it('proposes a batch that fits', async () => {
+    const path = 'dsl-examples/case-d.zz';
+    const source = loadProgram(path, memoryReader({ [path]: readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8') }));
+    const { graph } = compileNet(source, undefined, { mode: 'train' });
+    if (!graph) throw new Error('case-d has errors');
+    const at = (batch: number): Model<WasmStep> => modelOf({ train: emitWasm(optimise(graph, { batch }), { relaxed: false }, batch) });
+    const refusal: unknown = await wasmBackend({ threads: 2 }).open(at(2000)).catch((error: unknown) => error);
+    expect(refusal).toBeInstanceOf(BackendError);
+    const [, proposed] = /of the 2000 images fit \(--batch (\d+)\)/.exec((refusal as BackendError).advice) ?? [];
+    expect(Number(proposed)).toBeGreaterThan(500);
+    const { bytes } = layOut(at(Number(proposed)).programs, 2);
+    expect(bytes).toBeLessThanOrEqual(2 ** 32);
+    expect(bytes).toBeGreaterThan(0.9 * 2 ** 32);
+  });
+
+  it('computes beyond the second GiB', async () => {
+    const session = await wasmBackend({ threads: 2 }).open(withHuge(3 * 2 ** 28));
+    try {
+      await session.write('w', Float32Array.of(1, 2, 3));
+      expect((await session.run('read', new Map(), ['twice'])).get('twice')).toEqual(Float32Array.of(2, 4, 6));
+    } finally {
+      await session.dispose();
+    }
   });
 });
 

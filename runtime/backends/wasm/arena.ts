@@ -15,6 +15,8 @@ const MARGIN = 4096;
 
 export interface Arena {
   readonly bytes: number;
+  /** Of them, what weights, states, constants and the threads take, whatever the batch. */
+  readonly lasting: number;
   readonly commands: number;
   /** Imports shared by all programs. */
   readonly fixed: Readonly<Record<'control' | 'zeros' | 'scratch' | 'stride', number>>;
@@ -54,7 +56,7 @@ export function layOut(programs: Readonly<Record<string, Program<WasmStep>>>, th
       return [name, new Map([...kept, ...(constants.get(name) ?? []), ...moved])];
     }),
   );
-  return { bytes: Math.ceil((next + MARGIN) / PAGE) * PAGE, commands, fixed: { control, zeros, scratch, stride }, buffers };
+  return { bytes: Math.ceil((next + MARGIN) / PAGE) * PAGE, lasting: start, commands, fixed: { control, zeros, scratch, stride }, buffers };
 }
 
 const isConstant = ({ role }: BufferSpec): boolean => role.kind === 'constant';

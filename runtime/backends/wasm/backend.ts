@@ -26,21 +26,28 @@ export const wasmOn = (engine: Engine, { threads = engine.threads() }: WasmOptio
     const { mostThreads } = engine;
     if (!Number.isSafeInteger(threads) || threads < 1 || threads > mostThreads) throw new RangeError(`${threads} threads: a whole number from 1 to ${mostThreads} is needed`);
     const arena = layOut(model.programs, threads);
-    const memory = allocate(engine, arena.bytes);
+    const memory = allocate(engine, model, arena);
     fillConstants(model, arena, memory);
     return createSession(model, arena, memory, await start(engine, model, arena, memory, threads), threads, checkNumerics);
   },
 });
 
-function allocate(engine: Engine, bytes: number): WebAssembly.Memory {
+function allocate(engine: Engine, model: Model<WasmStep>, arena: Arena): WebAssembly.Memory {
+  const { bytes } = arena;
   const size = `${bytes.toLocaleString('en')} bytes (${(bytes / 2 ** 30).toFixed(2)} GiB)`;
-  const advice = 'Take a smaller batch (--batch) or a narrower net (--width); the GPU backends have no such limit.';
-  if (bytes > MOST_BYTES) throw new BackendError(`this model needs ${size} of memory at its batch size; 32-bit WebAssembly holds 4 GiB at most`, advice);
+  if (bytes > MOST_BYTES) throw new BackendError(`this model needs ${size} of memory at its batch size; 32-bit WebAssembly holds 4 GiB at most`, adviceFor(model, arena));
   try {
     return engine.createMemory(bytes / PAGE);
   } catch (cause) {
-    throw new BackendError(`there is no memory for the ${size} that this model needs at its batch size`, advice, { cause });
+    throw new BackendError(`there is no memory for the ${size} that this model needs at its batch size`, 'Take a smaller batch (--batch) or a narrower net (--width).', { cause });
   }
+}
+
+/** The batch of the first program that fits, taking it that all but what lasts grows with it. */
+function adviceFor(model: Model<WasmStep>, { bytes, lasting }: Arena): string {
+  const batch = programsOf(model)[0]?.[1].batch ?? 1;
+  const fits = Math.floor((0.98 * batch * (MOST_BYTES - lasting)) / (bytes - lasting));
+  return fits < 1 ? 'Take a narrower net (--width); the GPU backends have no such limit.' : `Take a smaller batch: ${fits} of the ${batch} images fit (--batch ${fits}). The GPU backends have no such limit.`;
 }
 
 const programsOf = (model: Model<WasmStep>) => Object.entries(model.programs);
