@@ -35,12 +35,14 @@ export function work<K extends OpKind>(name: string, operations: number, kind: K
 /** A square product. */
 export const product = (n: number): Work => work(`matmul ${n}^3`, 2 * n ** 3, 'matmul', { transpose_a: false, transpose_b: false }, [n, n], [n, n]);
 
-/** A convolution with stride 1 and `same` padding, and both its adjoints. */
-export function convolution(batch: number, size: number, inputs: number, outputs: number, k: number): Work[] {
-  const operations = 2 * batch * size * size * inputs * outputs * k * k;
-  const attrs = { stride: 1, pad: 'same', dilation: 1, groups: 1 } as const;
-  const [x, filter, y] = [[batch, size, size, inputs], [k, k, inputs, outputs], [batch, size, size, outputs]];
-  const name = `${k}x${k} ${inputs}->${outputs} at ${size}x${size}, batch ${batch}`;
+/** A convolution with `same` padding, and both its adjoints. */
+export function convolution(batch: number, size: number, inputs: number, outputs: number, k: number, { stride = 1, groups = 1 } = {}): Work[] {
+  const out = Math.ceil(size / stride);
+  const operations = (2 * batch * out * out * inputs * outputs * k * k) / groups;
+  const attrs = { stride, pad: 'same', dilation: 1, groups } as const;
+  const [x, filter, y] = [[batch, size, size, inputs], [k, k, inputs / groups, outputs], [batch, out, out, outputs]];
+  const kind = groups === inputs ? 'depthwise ' : groups > 1 ? `${groups} groups ` : '';
+  const name = `${kind}${k}x${k} ${inputs}->${outputs} at ${size}x${size}${stride === 1 ? '' : `, stride ${stride}`}, batch ${batch}`;
   return [
     work(`conv2d ${name}`, operations, 'conv2d', attrs, x, filter),
     work(`conv2d_input_grad ${name}`, operations, 'conv2d_input_grad', { ...attrs, size: [size, size] }, y, filter),

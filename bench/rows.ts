@@ -88,3 +88,13 @@ export interface QuickstartRow {
   /** The last line that it printed. */
   readonly said: string;
 }
+
+/** A product or convolution on the wasm backend; numbers by threads. */
+export interface ProductRow {
+  readonly name: string;
+  readonly gflops: Readonly<Record<string, number>>;
+  /** Of what a loop of multiply-adds in registers reaches on as many threads. */
+  readonly share: Readonly<Record<string, number>>;
+  /** From one thread to all. */
+  readonly speedup: number;
+}

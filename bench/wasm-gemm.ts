@@ -1,8 +1,8 @@
-// Products and convolutions on the wasm backend, beside a bare loop of multiply-adds in registers on the same cores in the same run.
+// Products and convolutions on the wasm backend, beside a bare loop of multiply-adds in registers on the same cores in the same run. Convolutions are counted as direct
+// ones, whatever they are computed by: in Winograd's way they take a quarter of the multiplications, and pass the loop.
 // node scripts/bench.js wasm-gemm [--rounds N] [--json FILE]
 
-import { writeFileSync } from 'node:fs';
-import { availableParallelism, cpus } from 'node:os';
+import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { createCode, define, finish } from '../compiler/5-emit/wasm/code.ts';
 import { emitWasm } from '../compiler/5-emit/wasm/emit.ts';
@@ -12,6 +12,8 @@ import { hasRelaxedSimd, wasmBackend } from '../runtime/backends/wasm.ts';
 import { uniforms } from '../runtime/random.ts';
 import { convolution, product, TRAIN } from './graphs.ts';
 import type { Work } from './graphs.ts';
+import { commandLine, openRecord, ownVersions, thisMachine } from './record.ts';
+import type { ProductRow } from './rows.ts';
 
 const { values: options } = parseArgs({ options: { rounds: { type: 'string', default: '15' }, json: { type: 'string' } } });
 const rounds = Number(options.rounds);
@@ -26,7 +28,7 @@ const SUMS = 8;
 function bareLoop(): Program<WasmStep> {
   const code = createCode({ relaxed });
   const { m, c, v } = code;
-  define(code, 'run', 2, (fn, [thread]) => {
+  define(code, 'run', 4, (fn, [thread]) => {
     if (!thread) throw new Error('arity');
     const sums = Array.from({ length: SUMS }, () => fn.v128());
     const [a, b] = [fn.v128(), fn.v128()];
@@ -38,16 +40,24 @@ function bareLoop(): Program<WasmStep> {
     ];
   });
   m.addFunctionExport('run', 'run');
-  return { batch: 1, buffers: [], steps: [], outputs: [], updates: [], views: [], code: finish(code) };
+  return { batch: 1, buffers: [], steps: [{ kernel: 'run', reads: [], writes: '', scratch: 0 }], outputs: [], updates: [], views: [], code: finish(code) };
 }
 
 const works: readonly Work[] = [
-  product(1024),
+  ...[128, 256, 512, 1024, 2048].map(product),
   ...convolution(50, 16, 192, 192, 3),
   ...convolution(50, 8, 192, 192, 3),
   ...convolution(50, 32, 96, 96, 3),
+  ...convolution(50, 16, 96, 192, 3),
   ...convolution(50, 32, 3, 96, 3).filter(({ name }) => !name.includes('input_grad')),
+  ...convolution(50, 32, 16, 16, 3),
+  ...convolution(50, 16, 64, 64, 5),
+  ...convolution(50, 16, 64, 64, 7),
   ...convolution(50, 8, 192, 192, 1),
+  ...convolution(50, 32, 96, 96, 1),
+  ...convolution(50, 32, 64, 128, 3, { stride: 2 }),
+  ...convolution(50, 16, 192, 192, 3, { groups: 192 }),
+  ...convolution(1, 32, 96, 96, 3),
 ];
 
 interface Measured {
@@ -98,28 +108,22 @@ for (const loop of loops.values()) await loop.dispose();
 const gflops = ({ operations, best }: Measured, threads: number): number => operations / (best.get(threads) ?? NaN) / 1e6;
 /** Every thread of the bare loop does the whole count. */
 const ceiling = (threads: number): number => threads * gflops(bare, threads);
-const rows = measured.map((each) => ({
-  name: each.name,
-  ...Object.fromEntries(threadCounts.map((threads) => [`gflops${threads}`, gflops(each, threads)])),
-  ...Object.fromEntries(threadCounts.map((threads) => [`share${threads}`, gflops(each, threads) / ceiling(threads)])),
-  ...(threadCounts.length > 1 ? { speedup2: (each.best.get(1) ?? NaN) / (each.best.get(2) ?? NaN) } : {}),
-}));
-const result = {
-  command: 'node scripts/bench.js wasm-gemm',
-  date: new Date().toISOString().slice(0, 10),
-  cpu: cpus()[0]?.model.trim(),
-  cores: availableParallelism(),
-  node: process.version,
-  relaxedSimd: relaxed,
-  rounds,
-  bareLoopGflops: Object.fromEntries(threadCounts.map((threads) => [threads, ceiling(threads)])),
-  rows,
-};
-if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(result, (_, value: unknown) => (typeof value === 'number' ? Number(value.toPrecision(4)) : value), 2)}\n`);
-console.log(`${result.cpu}, ${result.cores} cores, Node ${result.node}, relaxed SIMD ${relaxed ? 'on' : 'off'}`);
-console.log(`bare loop: ${threadCounts.map((threads) => `${ceiling(threads).toFixed(1)} GFLOP/s on ${threads}`).join(', ')}`);
+const perThreads = (number: (threads: number) => number): Record<string, number> => Object.fromEntries(threadCounts.map((threads) => [threads, number(threads)]));
+const record = await openRecord<ProductRow>(
+  options.json,
+  { benchmark: 'products', command: commandLine('wasm-gemm'), machine: await thisMachine(), versions: ownVersions(), options: { rounds, relaxedSimd: relaxed } },
+  ({ name }) => name,
+);
+console.log(`relaxed SIMD ${relaxed ? 'on' : 'off'}; a bare loop of multiply-adds: ${threadCounts.map((threads) => `${ceiling(threads).toFixed(1)} GFLOP/s on ${threads}`).join(', ')}`);
+await record.add({ name: 'bare loop', gflops: perThreads(ceiling), share: perThreads(() => 1), speedup: threadCounts.length > 1 ? ceiling(2) / ceiling(1) : 1 });
 for (const each of measured) {
+  const row: ProductRow = {
+    name: each.name,
+    gflops: perThreads((threads) => gflops(each, threads)),
+    share: perThreads((threads) => gflops(each, threads) / ceiling(threads)),
+    speedup: (each.best.get(1) ?? NaN) / (each.best.get(Math.max(...threadCounts)) ?? NaN),
+  };
+  await record.add(row);
   const parts = threadCounts.map((threads) => `${threads}: ${gflops(each, threads).toFixed(1)} GFLOP/s (${((100 * gflops(each, threads)) / ceiling(threads)).toFixed(0)} %)`);
-  const speedup = threadCounts.length > 1 ? `, 2 threads ${((each.best.get(1) ?? NaN) / (each.best.get(2) ?? NaN)).toFixed(2)} x` : '';
-  console.log(`${each.name.padEnd(58)} ${parts.join('   ')}${speedup}`);
+  console.log(`${each.name.padEnd(62)} ${parts.join('   ')}, ${row.speedup.toFixed(2)} x`);
 }

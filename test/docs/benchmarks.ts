@@ -4,7 +4,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { readRecord } from '../../bench/record.ts';
 import type { Recorded } from '../../bench/record.ts';
-import type { CheckRow, GradientRow, QuickstartRow, StepRow, TrainRow } from '../../bench/rows.ts';
+import type { CheckRow, GradientRow, ProcessorRow, ProductRow, QuickstartRow, StepRow, TrainRow } from '../../bench/rows.ts';
 import { groupBy } from '../../compiler/2-graph/group-by.ts';
 import { ROOT } from './errors.ts';
 import { code, table } from './markdown.ts';
@@ -71,19 +71,20 @@ export const trainTables = (): string =>
 export const checkTables = (): string =>
   sections<CheckRow>('check', ['adapter', 'passed', 'failed', 'skipped'], (rows) => rows.map(({ adapter, passed, failed, skipped }) => [adapter, String(passed), String(failed.length), String(skipped)]));
 
-interface ProductRow {
-  readonly name: string;
-  readonly gflops1: number;
-  readonly gflops2: number;
-  readonly share2: number;
-}
-
-/** The record of products on the wasm backend. */
-export function productTable(): string {
-  const record = readRecord<ProductRow>(join(RESULTS, 'wasm-gemm.json')) as unknown as { readonly cpu: string; readonly cores: number; readonly date: string; readonly command: string; readonly rows: readonly ProductRow[] };
-  const rows = record.rows.map(({ name, gflops1, gflops2, share2 }) => [name, gflops1.toFixed(1), gflops2.toFixed(1), `${(100 * share2).toFixed(0)} %`]);
-  return `${record.cores} x ${record.cpu}; ${record.date}: \`${record.command}\`\n\n${table(['what', 'GFLOP/s on 1 thread', 'on 2', 'of the bare loop'], rows)}`;
-}
+export const productTables = (): string => {
+  const percentOf = (share: number | undefined): string => (share === undefined ? '–' : `${(100 * share).toFixed(0)} %`);
+  return sections<ProductRow>('products', ['what', 'GFLOP/s on 1 thread', 'of the bare loop', 'on 2', 'of the bare loop', '2 threads to 1'], (rows) =>
+    rows.map(({ name, gflops, share, speedup }) => [name, gflops['1']?.toFixed(1) ?? '–', percentOf(share['1']), gflops['2']?.toFixed(1) ?? '–', percentOf(share['2']), speedup.toFixed(2)]));
+};
 
 export const quickstartTables = (): string =>
   sections<QuickstartRow>('quickstart', ['command', 'seconds', 'ends with'], (rows) => rows.map(({ command, seconds, said }) => [code(command), seconds.toFixed(1), said === '' ? '' : code(said)]));
+
+/** Who did how much, and how often the slower one's work the wasm backend does on as many threads, or on one if that takes no threads. */
+export const processorTables = (): string =>
+  sections<ProcessorRow>('processor', ['net', 'task', 'by', 'threads', 'images a step', 'ms a step', 'images a second', 'the wasm backend does'], (rows) =>
+    rows.map(({ net, task, who, threads, readings, ms, readingsPerSecond }) => {
+      const own = rows.find((row) => row.net === net && row.task === task && row.who === 'zigzag wasm' && row.threads === threads);
+      const ratio = own && own.who !== who ? `${(own.readingsPerSecond / readingsPerSecond).toPrecision(3)} times as many` : '';
+      return [net, task, who, String(threads), String(readings), ms.median.toPrecision(4), readingsPerSecond.toPrecision(3), ratio];
+    }));

@@ -57,7 +57,8 @@ test('it is taken where it saves work', () => {
   const taken = (each: Convolution): boolean[] => convolution(each).map(isWinograd);
   expect(taken({ n: 50, h: 8, w: 8, inputs: 192, outputs: 192 })).toEqual([true, true, true]);
   expect(taken({ n: 50, h: 8, w: 8, inputs: 24, outputs: 24, k: 5 })).toEqual([true, true, true]);
-  expect(taken({ n: 50, h: 8, w: 8, inputs: 192, outputs: 192, stride: 2 })).toEqual([false, false, false]);
+  // By steps, only the adjoint by the input would multiply zeros.
+  expect(taken({ n: 50, h: 8, w: 8, inputs: 192, outputs: 192, stride: 2 })).toEqual([false, true, false]);
   expect(taken({ n: 50, h: 8, w: 8, inputs: 192, outputs: 192, dilation: 2 })).toEqual([false, false, false]);
   expect(taken({ n: 50, h: 8, w: 8, inputs: 192, outputs: 192, k: 1 })).toEqual([false, false, false]);
   expect(taken({ n: 50, h: 8, w: 8, inputs: 16, outputs: 16, groups: 16 })).toEqual([false, false, false]);
@@ -90,6 +91,19 @@ describe.each([true, false])('with relaxed SIMD %s', (relaxed) => {
     const cases = convolution(each);
     expect(cases.filter((one) => !isWinograd(one)).map(describeCase)).toEqual([]);
     for (const error of await errorsOf(cases, { relaxed, threads: 2 })) expect(error).toBeLessThan(5e-6);
+  });
+
+  it.each([
+    { n: 2, h: 9, w: 12, inputs: 20, outputs: 33, stride: 2 },
+    { n: 3, h: 8, w: 8, inputs: 24, outputs: 36, stride: 2, groups: 2 },
+    { n: 2, h: 11, w: 13, inputs: 18, outputs: 22, stride: 2, pad: 'valid' },
+    { n: 2, h: 12, w: 10, inputs: 18, outputs: 22, stride: 3 },
+    { n: 2, h: 12, w: 11, inputs: 24, outputs: 26, stride: 2, k: 5 },
+    { n: 2, h: 10, w: 10, inputs: 24, outputs: 26, stride: 2, k: 2 },
+  ] as const)('the adjoint by the input of a convolution by steps: n $n, $h x $w, $inputs -> $outputs, stride $stride', async (each) => {
+    const [, adjoint] = convolution(each) as [Case, Case, Case];
+    expect(isWinograd(adjoint)).toBe(true);
+    for (const error of await errorsOf([adjoint], { relaxed, threads: 2 })) expect(error).toBeLessThan(5e-6);
   });
 });
 

@@ -9,11 +9,12 @@ import { cookToom, SIGNAL } from './cook-toom.ts';
 import type { ShortConvolution } from './cook-toom.ts';
 import { TILE } from './tile.ts';
 
-/** An NHWC image. */
+/** An NHWC image, whose pixels may be read as if they stood further apart, with zeros between them. */
 export interface Map2d {
   readonly height: number;
   readonly width: number;
   readonly channels: number;
+  readonly spacing: number;
 }
 
 /** How images are cut: tiles of `algorithm.outputs` results along each axis, in rows and columns from the first result on. */
@@ -63,17 +64,19 @@ export function winogradOf(node: Node, operands: readonly (readonly number[])[])
       const [k = 1, , inputs = 1, outChannels = 1] = right;
       const tiling = tilingOf(node.attrs, k, left, out);
       const filter = { tap: inputs * outChannels, input: outChannels, output: 1, group: tiling.outputs, flipped: false };
-      return accepted({ kind: 'convolution', tiling, filter }, node.attrs);
+      return node.attrs.stride === 1 ? accepted({ kind: 'convolution', tiling, filter }, node.attrs) : undefined;
     }
     case 'conv2d_input_grad': {
       const [k = 1, , inputs = 1, outChannels = 1] = right;
       const { top, left: before } = paddingOf(node.attrs, k, out);
-      const tiling = { ...tilingOf(node.attrs, k, left, out), top: k - 1 - top, left: k - 1 - before };
+      // A convolution by steps is one whose other results are thrown away: their adjoints are zeros.
+      const plain = tilingOf(node.attrs, k, left, out);
+      const tiling = { ...plain, source: { ...plain.source, spacing: node.attrs.stride }, top: k - 1 - top, left: k - 1 - before };
       const filter = { tap: inputs * outChannels, input: 1, output: outChannels, group: tiling.inputs, flipped: true };
       return accepted({ kind: 'convolution', tiling, filter }, node.attrs);
     }
     case 'conv2d_filter_grad':
-      return accepted({ kind: 'filter gradient', tiling: tilingOf(node.attrs, node.attrs.k, left, right) }, node.attrs);
+      return node.attrs.stride === 1 ? accepted({ kind: 'filter gradient', tiling: tilingOf(node.attrs, node.attrs.k, left, right) }, node.attrs) : undefined;
     default:
       return undefined;
   }
@@ -85,7 +88,7 @@ const paddingOf = ({ stride, dilation, pad }: WindowAttrs, k: number, [, height 
 });
 
 function tilingOf(attrs: WindowAttrs, k: number, from: readonly number[], to: readonly number[]): Tiling {
-  const map = ([, height = 1, width = 1, channels = 1]: readonly number[]): Map2d => ({ height, width, channels });
+  const map = ([, height = 1, width = 1, channels = 1]: readonly number[]): Map2d => ({ height, width, channels, spacing: 1 });
   const [images = 1] = from;
   const [source, result] = [map(from), map(to)];
   const algorithm = cookToom(k);
@@ -100,9 +103,9 @@ const FILTER_COST = 120;
 /** A pixel beside the image is read from a block of zeros, which is 64 KiB long. */
 const MOST_CHANNELS = 16_000;
 
-function accepted(winograd: Winograd, { stride, dilation }: WindowAttrs): Winograd | undefined {
+function accepted(winograd: Winograd, { dilation }: WindowAttrs): Winograd | undefined {
   const { algorithm: { taps }, images, groups, result, tiles, inputs, outputs } = winograd.tiling;
-  if (stride !== 1 || dilation !== 1 || taps < 2 || taps >= SIGNAL || inputs > MOST_CHANNELS || outputs > MOST_CHANNELS) return undefined;
+  if (dilation !== 1 || taps < 2 || taps >= SIGNAL || inputs > MOST_CHANNELS || outputs > MOST_CHANNELS) return undefined;
   const pairs = inputs * outputs;
   const plain = images * result.height * result.width * taps * taps * pairs;
   const cost = tiles * (PLACES * pairs + TILE_COST * (inputs + outputs)) + FILTER_COST * pairs;
@@ -144,15 +147,18 @@ export function pixels(fn: Fn, map: Map2d, size: number, { base, zeros, image, y
     statements.push(statement);
     return local;
   };
-  const axis = (first: Ref, length: number, place: (at: Local) => Ref): { inside: Local; bytes: Local }[] => {
+  const { spacing } = map;
+  const axis = (first: Ref, length: number, place: (at: Ref) => Ref): { inside: Local; bytes: Local }[] => {
     const start = keep(first);
     return Array.from({ length: size }, (_, i) => {
       const at = keep(m.i32.add(start.get(), c(i)));
-      return { inside: keep(m.i32.lt_u(at.get(), c(length))), bytes: keep(place(at)) };
+      const within = m.i32.lt_u(at.get(), c((length - 1) * spacing + 1));
+      if (spacing === 1) return { inside: keep(within), bytes: keep(place(at.get())) };
+      return { inside: keep(m.i32.and(within, m.i32.eqz(m.i32.rem_u(at.get(), c(spacing))))), bytes: keep(place(m.i32.div_u(at.get(), c(spacing)))) };
     });
   };
-  const lines = axis(y, map.height, (at) => m.i32.add(base.get(), m.i32.mul(m.i32.add(m.i32.mul(image.get(), c(map.height)), at.get()), c(map.width * map.channels * 4))));
-  const columns = axis(x, map.width, (at) => m.i32.mul(at.get(), c(map.channels * 4)));
+  const lines = axis(y, map.height, (at) => m.i32.add(base.get(), m.i32.mul(m.i32.add(m.i32.mul(image.get(), c(map.height)), at), c(map.width * map.channels * 4))));
+  const columns = axis(x, map.width, (at) => m.i32.mul(at, c(map.channels * 4)));
   const addresses = lines.map((line) =>
     columns.map((column) => keep(m.select(m.i32.and(line.inside.get(), column.inside.get()), m.i32.add(line.bytes.get(), column.bytes.get()), zeros.get()))),
   );
