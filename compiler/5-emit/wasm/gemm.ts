@@ -6,7 +6,7 @@ import type { Code, Fn, Local, Ref } from './code.ts';
 import { pack } from './operand.ts';
 import type { Operand } from './operand.ts';
 import { eachUnit, HEAD } from './threads.ts';
-import { createSums, multiplyAdd, TILE } from './tile.ts';
+import { createSums, multiplyAdd, tileFor } from './tile.ts';
 import type { Tile } from './tile.ts';
 
 /** out[g, m, n] = sum over depth of left[g, m, depth] * right[g, depth, n]. Strides in elements. */
@@ -22,7 +22,6 @@ export interface Product {
 }
 
 export interface Blocking {
-  /** The register tile: rows, and columns as a multiple of 4. */
   readonly tileRows: number;
   readonly tileColumns: number;
   /** How much of the depth, the rows and the columns one block takes. */
@@ -39,7 +38,7 @@ const share = (total: number, most: number, step: number): number => Math.min(ce
 
 /** Blocks for a first cache of 32 KiB and a second of 512 KiB; where there are few, a number of them that 2, 4 and 8 threads share evenly. */
 export function blockingOf(product: Product): Blocking {
-  const { rows: tileRows, columns: tileColumns } = product.columns <= 8 ? { rows: 4, columns: 8 } : TILE;
+  const { rows: tileRows, columns: tileColumns } = tileFor(product.columns);
   const depth = share(product.depth, 256, 4);
   const columns = share(product.columns, 512, tileColumns);
   const blocks = Math.ceil(product.rows / 128);
@@ -60,11 +59,28 @@ export const packedBytes = (product: Product, blocking: Blocking): number =>
 /** Where each chunk begins. */
 export const chunksOf = (product: Product, { chunk }: Blocking): number[] => Array.from({ length: Math.ceil(product.depth / chunk) }, (_, i) => i * chunk);
 
+/** How tiles read the left operand: where it lies, or packed in panels of `width` rows. */
+interface Left {
+  readonly width?: number;
+  readonly rowBytes: number;
+  readonly stepBytes: number;
+}
+
+/** Rows whose numbers lie side by side are read as they are, unless a tile would reach beyond the last; panels of rows that must be gathered are one tile wide, of columns a vector. */
+function leftOf({ left, rows }: Product, { tileRows }: Blocking): Left {
+  if (left.depth === 'rows') return { width: 4, rowBytes: 4, stepBytes: 16 };
+  if (left.rows.kind === 'strided' && left.taps === 1 && rows % tileRows === 0) return { rowBytes: left.rows.stride * 4, stepBytes: 4 };
+  return { width: tileRows, rowBytes: 4, stepBytes: tileRows * 4 };
+}
+
 /** Odd multiples of a cache line between panels, so that they do not meet in one set of the cache. */
-const panelBytes = (blocking: Blocking): number => ceilTo(blocking.depth * blocking.tileRows * 4, 128) + 64;
+const panelBytes = (blocking: Blocking, width: number): number => ceilTo(blocking.depth * width * 4, 128) + 64;
 
 /** Bytes of scratch that each thread needs. */
-export const scratchBytes = (blocking: Blocking): number => Math.ceil(blocking.rows / blocking.tileRows) * panelBytes(blocking);
+export function scratchBytes(product: Product, blocking: Blocking): number {
+  const { width } = leftOf(product, blocking);
+  return width === undefined ? 0 : Math.ceil(blocking.rows / width) * panelBytes(blocking, width);
+}
 
 /** What is stored of a sum: four lanes at (row, column) of a group. Both are counted from the group's start. `more` are the function's further parameters. */
 export type Store = (fn: Fn, value: Ref, row: Local, column: Ref, group: Local, more: readonly Local[]) => Ref;
@@ -109,6 +125,7 @@ export function defineProduct(code: Code, name: string, product: Product, blocki
   const columnBlocks = Math.ceil(product.columns / blocking.columns);
   const { tileRows, tileColumns } = blocking;
   const panelColumns = Math.ceil(product.columns / tileColumns);
+  const { width } = leftOf(product, blocking);
   define(code, name, HEAD.length + 4 + more, (fn, [thread, threads, scratch, zeros, out, left, packed, ...further]) => {
     const start = further.at(-1);
     if (!thread || !threads || !scratch || !zeros || !out || !left || !packed || !start) throw new Error('arity');
@@ -122,7 +139,7 @@ export function defineProduct(code: Code, name: string, product: Product, blocki
           m.i32.add(scalar(m.i32.add(row.get(), rowInBlock.get()), product.outStride * 4), scalar(column.get(), 4)),
         ),
       ),
-      ...microKernel(fn, product, blocking, { scratch, rowInBlock, panel, depth, depthFrom, target, row, rows, column, group, store: (...sum) => store(...sum, further) }),
+      ...microKernel(fn, product, blocking, { scratch, base, rowInBlock, panel, depth, depthFrom, target, row, rows, column, group, store: (...sum) => store(...sum, further) }),
     ];
     const columnLoop = (unit: Local, from: Local): Ref =>
       fn.loop(scalar(m.i32.rem_u(m.i32.div_u(unit.get(), c(rowBlocks)), c(columnBlocks)), blocking.columns), columnEnd.get, tileColumns, (column) => [
@@ -150,16 +167,20 @@ export function defineProduct(code: Code, name: string, product: Product, blocki
         fn.loop(c(0), chunk.get, blocking.depth, (from) => [
           depth.set(least(fn, c(blocking.depth), () => m.i32.sub(chunk.get(), from.get()))),
           depthFrom.set(m.i32.add(start.get(), from.get())),
-          pack(fn, product.left, tileRows, {
-            base,
-            zeros,
-            to: scratch,
-            from: row.get,
-            count: rows.get,
-            depthFrom: depthFrom.get,
-            depthCount: depth.get,
-            panelBytes: () => c(panelBytes(blocking)),
-          }),
+          ...(width === undefined
+            ? []
+            : [
+                pack(fn, product.left, width, {
+                  base,
+                  zeros,
+                  to: scratch,
+                  from: row.get,
+                  count: rows.get,
+                  depthFrom: depthFrom.get,
+                  depthCount: depth.get,
+                  panelBytes: () => c(panelBytes(blocking, width)),
+                }),
+              ]),
           columnLoop(unit, from),
         ]),
       ]),
@@ -169,6 +190,8 @@ export function defineProduct(code: Code, name: string, product: Product, blocki
 
 interface Place {
   readonly scratch: Local;
+  /** The left operand, of this group. */
+  readonly base: Local;
   /** The tile's first row, counted in the block. */
   readonly rowInBlock: Local;
   /** The right operand's panel, at this depth block. */
@@ -189,7 +212,11 @@ interface Place {
 function microKernel(fn: Fn, product: Product, blocking: Blocking, tile: Place): Ref[] {
   const { m, c } = fn.code;
   const { tileRows, tileColumns } = blocking;
-  const shape: Tile = { rows: tileRows, columns: tileColumns, rowBytes: 4, stepBytes: tileRows * 4 };
+  const { width, rowBytes, stepBytes } = leftOf(product, blocking);
+  const shape: Tile = { rows: tileRows, columns: tileColumns, rowBytes, stepBytes };
+  const rowOffset = (): Ref => m.i32.mul(m.i32.add(tile.row.get(), tile.rowInBlock.get()), c(rowBytes));
+  const inPanel = (panel: number): Ref =>
+    m.i32.add(m.i32.mul(m.i32.div_u(tile.rowInBlock.get(), c(panel)), c(panelBytes(blocking, panel))), m.i32.mul(m.i32.rem_u(tile.rowInBlock.get(), c(panel)), c(rowBytes)));
   const sums = createSums(fn, shape);
   const each = (visit: (sum: Local, r: number, v: number) => Ref): Ref[] => sums.flatMap((line, r) => line.map((sum, v) => visit(sum, r, v)));
   const [a, b, end] = [fn.i32(), fn.i32(), fn.i32()];
@@ -222,9 +249,9 @@ function microKernel(fn: Fn, product: Product, blocking: Blocking, tile: Place):
     );
 
   return [
-    a.set(m.i32.add(tile.scratch.get(), m.i32.mul(m.i32.div_u(tile.rowInBlock.get(), c(tileRows)), c(panelBytes(blocking))))),
+    a.set(width === undefined ? m.i32.add(m.i32.add(tile.base.get(), m.i32.mul(tile.depthFrom.get(), c(4))), rowOffset()) : m.i32.add(tile.scratch.get(), inPanel(width))),
     b.set(tile.panel.get()),
-    end.set(m.i32.add(a.get(), m.i32.mul(tile.depth.get(), c(tileRows * 4)))),
+    end.set(m.i32.add(a.get(), m.i32.mul(tile.depth.get(), c(stepBytes)))),
     m.if(
       isFirst(),
       fn.block(each((sum) => sum.set(fn.code.v(0)))),

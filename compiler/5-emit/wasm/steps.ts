@@ -68,7 +68,7 @@ function productSteps({ code, kernel }: Workshop, { product, output, left, right
   const multiply = kernel('product', params, [product, ...form], (name) => defineProduct(code, name, product, blocking, store, params.length));
   return chunksOf(product, blocking).flatMap((start): Step[] => [
     { kernel: pack, reads: [right], numbers: [start], output: packed, scratch: 0 },
-    { kernel: multiply, reads: [left, packed.id, ...idsOf(params)], numbers: [start], output, scratch: scratchBytes(blocking) },
+    { kernel: multiply, reads: [left, packed.id, ...idsOf(params)], numbers: [start], output, scratch: scratchBytes(product, blocking) },
   ]);
 }
 

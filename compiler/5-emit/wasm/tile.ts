@@ -11,11 +11,16 @@ export interface Tile {
   readonly stepBytes: number;
 }
 
-/** The tile for many columns. Eight accumulators of four lanes hide the latency of the multiply-add. */
-export const TILE = { rows: 2, columns: 16 } as const;
+export type TileShape = Pick<Tile, 'rows' | 'columns'>;
+
+/**
+ * The tile for so many columns. Eight accumulators of four lanes hide the latency of the multiply-add, and with their factors fill the registers that engines have;
+ * of the two shapes with eight, the one that has less to compute beyond the last column.
+ */
+export const tileFor = (columns: number): TileShape => (Math.ceil(columns / 8) % 2 === 0 ? { rows: 2, columns: 16 } : { rows: 4, columns: 8 });
 
 /** The tile's sums, row by row. */
-export const createSums = (fn: Fn, { rows, columns }: Pick<Tile, 'rows' | 'columns'>): Local[][] => Array.from({ length: rows }, () => Array.from({ length: columns / 4 }, () => fn.v128()));
+export const createSums = (fn: Fn, { rows, columns }: TileShape): Local[][] => Array.from({ length: rows }, () => Array.from({ length: columns / 4 }, () => fn.v128()));
 
 /** Adds left * right to the sums, from the addresses `a` and `b` on until `a` reaches `end`; at least one depth. The columns of the right factor lie side by side. */
 export function multiplyAdd(fn: Fn, sums: readonly (readonly Local[])[], { columns, rowBytes, stepBytes }: Tile, { a, b, end }: { a: Local; b: Local; end: Local }): Ref {

@@ -5,7 +5,7 @@ import { define } from './code.ts';
 import type { Code, Fn, Local, Ref } from './code.ts';
 import type { Store } from './gemm.ts';
 import { eachUnit, HEAD } from './threads.ts';
-import { createSums, multiplyAdd, TILE } from './tile.ts';
+import { createSums, multiplyAdd } from './tile.ts';
 import { sandwich } from './transform.ts';
 import { ceilTo, locate, oddLines, panelsOf, pixels, PLACES } from './winograd.ts';
 import type { FilterLayout, Tiling } from './winograd.ts';
@@ -14,17 +14,17 @@ import { SIGNAL } from './cook-toom.ts';
 /** Depth of a product between two visits to its sums in memory. */
 const DEPTH = 256;
 
-/** Bytes of the transformed filter from one place to the next: [panels, inputs, TILE.columns]. */
-const placeBytes = ({ inputs, outputs }: Tiling): number => oddLines(panelsOf(outputs) * inputs * TILE.columns * 4);
+/** Bytes of the transformed filter from one place to the next: [panels, inputs, columns of the tile]. */
+const placeBytes = (tiling: Tiling): number => oddLines(panelsOf(tiling) * tiling.inputs * tiling.tile.columns * 4);
 
-/** Bytes of the transformed filter: [groups, PLACES, panels, inputs, TILE.columns]. */
+/** Bytes of the transformed filter: [groups, PLACES, panels, inputs, columns of the tile]. */
 export const filterBytes = (tiling: Tiling): number => tiling.groups * PLACES * placeBytes(tiling);
 
 /** Defines `name`(head, transformed, filter): the filter of every pair of channels, transformed and packed. */
 export function defineFilterTransform(code: Code, name: string, tiling: Tiling, layout: FilterLayout): void {
   const { m, c } = code;
-  const { groups, inputs, outputs, algorithm } = tiling;
-  const panels = panelsOf(outputs);
+  const { groups, inputs, outputs, algorithm, tile } = tiling;
+  const panels = panelsOf(tiling);
   const { taps } = algorithm;
   define(code, name, HEAD.length + 2, (fn, [thread, threads, , , transformed, filter]) => {
     if (!thread || !threads || !transformed || !filter) throw new Error('arity');
@@ -38,12 +38,12 @@ export function defineFilterTransform(code: Code, name: string, tiling: Tiling, 
           to.set(
             m.i32.add(
               m.i32.add(transformed.get(), m.i32.mul(group.get(), c(PLACES * placeBytes(tiling)))),
-              m.i32.mul(m.i32.add(m.i32.mul(panel.get(), c(inputs)), depth.get()), c(TILE.columns * 4)),
+              m.i32.mul(m.i32.add(m.i32.mul(panel.get(), c(inputs)), depth.get()), c(tile.columns * 4)),
             ),
           ),
           from.set(m.i32.add(filter.get(), m.i32.add(m.i32.mul(group.get(), c(layout.group * 4)), m.i32.mul(depth.get(), c(layout.input * 4))))),
-          fn.loop(c(0), () => c(TILE.columns), 4, (four) => [
-            column.set(m.i32.add(m.i32.mul(panel.get(), c(TILE.columns)), four.get())),
+          fn.loop(c(0), () => c(tile.columns), 4, (four) => [
+            column.set(m.i32.add(m.i32.mul(panel.get(), c(tile.columns)), four.get())),
             ...sandwich(
               fn,
               algorithm.filter,
@@ -81,14 +81,15 @@ interface Block {
   readonly sumPlace: number;
 }
 
-function blockOf({ tiles, groups, inputs, outputs }: Tiling): Block {
+function blockOf(tiling: Tiling): Block {
+  const { tiles, groups, inputs, tile } = tiling;
   // What one place multiplies at a time stays in the first cache.
   const most = Math.max(8, Math.min(64, Math.floor(6144 / Math.min(inputs, DEPTH))));
   const blocks = Math.ceil(tiles / most);
   // Where there are few, a number of them that 2, 4 and 8 threads share evenly.
   const evenly = blocks * groups < 64 ? Math.min(ceilTo(blocks, 8), Math.ceil(tiles / 8)) : blocks;
-  const size = ceilTo(Math.ceil(tiles / evenly), TILE.rows);
-  const [inputBytes, sumBytes] = [ceilTo(inputs, 4) * 4, panelsOf(outputs) * TILE.columns * 4];
+  const size = ceilTo(Math.ceil(tiles / evenly), tile.rows);
+  const [inputBytes, sumBytes] = [ceilTo(inputs, 4) * 4, panelsOf(tiling) * tile.columns * 4];
   return { tiles: size, count: Math.ceil(tiles / size), inputBytes, inputPlace: oddLines(size * inputBytes), sumBytes, sumPlace: oddLines(size * sumBytes) };
 }
 
@@ -147,22 +148,22 @@ export function defineConvolution(code: Code, name: string, tiling: Tiling, stor
 /** The product of each place: [tiles, inputs] by [inputs, outputs]. */
 function multiplyPlaces(fn: Fn, tiling: Tiling, block: Block, { scratch, sums, transformed, count }: Record<'scratch' | 'sums' | 'transformed' | 'count', Local>): Ref {
   const { m, c } = fn.code;
-  const { inputs, outputs } = tiling;
+  const { inputs } = tiling;
   const [a, b, end, target] = [fn.i32(), fn.i32(), fn.i32(), fn.i32()];
-  const tile = { ...TILE, rowBytes: block.inputBytes, stepBytes: 4 };
+  const tile = { ...tiling.tile, rowBytes: block.inputBytes, stepBytes: 4 };
   const lines = createSums(fn, tile);
   const each = (visit: (sum: Local, offset: number) => Ref): Ref[] => lines.flatMap((line, r) => line.map((sum, v) => visit(sum, r * block.sumBytes + v * 16)));
   const slice = (from: number): Ref[] => {
     const depth = Math.min(DEPTH, inputs - from);
     return [
-      fn.loop(c(0), () => c(panelsOf(outputs)), 1, (panel) => [
+      fn.loop(c(0), () => c(panelsOf(tiling)), 1, (panel) => [
         fn.loop(c(0), count.get, tile.rows, (row) => [
           ...each((sum) => sum.set(fn.code.v(0))),
           a.set(m.i32.add(m.i32.add(scratch.get(), c(from * 4)), m.i32.mul(row.get(), c(block.inputBytes)))),
-          b.set(m.i32.add(m.i32.add(transformed.get(), c(from * TILE.columns * 4)), m.i32.mul(panel.get(), c(inputs * TILE.columns * 4)))),
+          b.set(m.i32.add(m.i32.add(transformed.get(), c(from * tile.columns * 4)), m.i32.mul(panel.get(), c(inputs * tile.columns * 4)))),
           end.set(m.i32.add(a.get(), c(depth * 4))),
           multiplyAdd(fn, lines, tile, { a, b, end }),
-          target.set(m.i32.add(m.i32.add(sums.get(), m.i32.mul(row.get(), c(block.sumBytes))), m.i32.mul(panel.get(), c(TILE.columns * 4)))),
+          target.set(m.i32.add(m.i32.add(sums.get(), m.i32.mul(row.get(), c(block.sumBytes))), m.i32.mul(panel.get(), c(tile.columns * 4)))),
           ...each((sum, offset) => m.v128.store(offset, 4, target.get(), from === 0 ? sum.get() : m.f32x4.add(sum.get(), m.v128.load(offset, 4, target.get())))),
         ]),
       ]),

@@ -7,21 +7,21 @@ import { define } from './code.ts';
 import type { Code, Local, Ref } from './code.ts';
 import type { Store } from './gemm.ts';
 import { eachUnit, HEAD } from './threads.ts';
-import { createSums, multiplyAdd, TILE } from './tile.ts';
+import { createSums, multiplyAdd } from './tile.ts';
 import { sandwich } from './transform.ts';
 import { ceilTo, locate, oddLines, panelsOf, pixels, PLACES } from './winograd.ts';
 import type { Map2d, Tiling } from './winograd.ts';
 
 /** How many bytes of transformed tiles there are at a time, at most about this. */
 const CHUNK_BYTES = 1 << 23;
-/** Channels of a panel of the left factor; the right one's have TILE.columns. */
+/** Channels of a panel of the left factor; the right one's have a tile's columns. */
 const LEFT = 4;
 /** Rows that a thread takes at a time. */
 const ROWS = 64;
 
 /** Tiles of a chunk. */
-function chunkOf({ tiles, groups, inputs, outputs }: Tiling): number {
-  const bytes = groups * PLACES * (ceilTo(inputs, LEFT) + ceilTo(outputs, TILE.columns)) * 4;
+function chunkOf({ tiles, groups, inputs, outputs, tile }: Tiling): number {
+  const bytes = groups * PLACES * (ceilTo(inputs, LEFT) + ceilTo(outputs, tile.columns)) * 4;
   const chunks = Math.ceil(tiles / Math.max(16, Math.floor(CHUNK_BYTES / bytes)));
   return Math.ceil(tiles / chunks);
 }
@@ -43,9 +43,9 @@ export interface Side {
   readonly left: number;
 }
 
-export const sidesOf = ({ algorithm, source, result, inputs, outputs, top, left }: Tiling): { readonly image: Side; readonly gradient: Side } => ({
+export const sidesOf = ({ algorithm, source, result, inputs, outputs, top, left, tile }: Tiling): { readonly image: Side; readonly gradient: Side } => ({
   image: { map: source, channels: inputs, width: LEFT, matrix: algorithm.input, top, left },
-  gradient: { map: result, channels: outputs, width: TILE.columns, matrix: transpose(algorithm.output), top: 0, left: 0 },
+  gradient: { map: result, channels: outputs, width: tile.columns, matrix: transpose(algorithm.output), top: 0, left: 0 },
 });
 
 /** Bytes of a side's panel, [tiles of a chunk, width], of a place, and of all: [groups, PLACES, panels, ...]. */
@@ -57,9 +57,10 @@ function sizesOf(tiling: Tiling, { channels, width }: Side): { panel: number; pl
 export const sideBytes = (tiling: Tiling, side: Side): number => sizesOf(tiling, side).all;
 
 /** Sums: [groups, PLACES, inputs, outputs], both raised to whole tiles. */
-const sumSizes = ({ groups, inputs, outputs }: Tiling): { line: number; place: number; all: number } => {
-  const line = panelsOf(outputs) * TILE.columns * 4;
-  const place = oddLines(ceilTo(inputs, TILE.rows) * line);
+const sumSizes = (tiling: Tiling): { line: number; place: number; all: number } => {
+  const { groups, inputs, tile } = tiling;
+  const line = panelsOf(tiling) * tile.columns * 4;
+  const place = oddLines(ceilTo(inputs, tile.rows) * line);
   return { line, place, all: groups * PLACES * place };
 };
 export const sumBytes = (tiling: Tiling): number => sumSizes(tiling).all;
@@ -125,14 +126,14 @@ export function defineTiles(code: Code, name: string, tiling: Tiling, side: Side
 /** Defines `name`(head, sums, image, gradient, start): adds the products of the chunk's transformed tiles, summed over the tiles, to those of the chunks before. */
 export function defineTileProducts(code: Code, name: string, tiling: Tiling): void {
   const { m, c } = code;
-  const { groups, inputs, outputs } = tiling;
+  const { groups, inputs } = tiling;
   const { image: left, gradient: right } = sidesOf(tiling);
   const [leftSizes, rightSizes, sizes] = [sizesOf(tiling, left), sizesOf(tiling, right), sumSizes(tiling)];
   const blocks = Math.ceil(inputs / ROWS);
   define(code, name, HEAD.length + 4, (fn, [thread, threads, , , sums, image, gradient, start]) => {
     if (!thread || !threads || !sums || !image || !gradient || !start) throw new Error('arity');
     const [place, first, last, depth, a, b, end, target] = [fn.i32(), fn.i32(), fn.i32(), fn.i32(), fn.i32(), fn.i32(), fn.i32(), fn.i32()];
-    const tile = { ...TILE, rowBytes: 4, stepBytes: LEFT * 4 };
+    const tile = { ...tiling.tile, rowBytes: 4, stepBytes: LEFT * 4 };
     const lines = createSums(fn, tile);
     const each = (visit: (sum: Local, offset: number) => Ref): Ref => fn.block(lines.flatMap((line, r) => line.map((sum, v) => visit(sum, r * sizes.line + v * 16))));
     return [
@@ -142,7 +143,7 @@ export function defineTileProducts(code: Code, name: string, tiling: Tiling): vo
         first.set(m.i32.mul(m.i32.rem_u(unit.get(), c(blocks)), c(ROWS))),
         last.set(m.i32.add(first.get(), c(ROWS))),
         m.if(m.i32.gt_s(last.get(), c(inputs)), last.set(c(inputs))),
-        fn.loop(c(0), () => c(panelsOf(outputs)), 1, (panel) => [
+        fn.loop(c(0), () => c(panelsOf(tiling)), 1, (panel) => [
           fn.loop(first.get(), last.get, tile.rows, (row) => [
             each((sum) => sum.set(fn.code.v(0))),
             a.set(
@@ -157,7 +158,7 @@ export function defineTileProducts(code: Code, name: string, tiling: Tiling): vo
             target.set(
               m.i32.add(
                 m.i32.add(sums.get(), m.i32.mul(place.get(), c(sizes.place))),
-                m.i32.add(m.i32.mul(row.get(), c(sizes.line)), m.i32.mul(panel.get(), c(TILE.columns * 4))),
+                m.i32.add(m.i32.mul(row.get(), c(sizes.line)), m.i32.mul(panel.get(), c(tile.columns * 4))),
               ),
             ),
             m.if(m.i32.ne(start.get(), c(0)), each((sum, offset) => sum.set(m.f32x4.add(sum.get(), m.v128.load(offset, 4, target.get()))))),

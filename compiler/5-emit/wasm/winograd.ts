@@ -7,7 +7,8 @@ import { concreteShape } from '../../2-graph/types.ts';
 import type { Fn, Local, Ref } from './code.ts';
 import { cookToom, SIGNAL } from './cook-toom.ts';
 import type { ShortConvolution } from './cook-toom.ts';
-import { TILE } from './tile.ts';
+import { tileFor } from './tile.ts';
+import type { TileShape } from './tile.ts';
 
 /** An NHWC image, whose pixels may be read as if they stood further apart, with zeros between them. */
 export interface Map2d {
@@ -34,6 +35,8 @@ export interface Tiling {
   /** Channels of a group that are summed over or paired, and those of the result. */
   readonly inputs: number;
   readonly outputs: number;
+  /** The register tile of the products. */
+  readonly tile: TileShape;
 }
 
 /** Numbers of a transformed tile, a channel. */
@@ -94,7 +97,7 @@ function tilingOf(attrs: WindowAttrs, k: number, from: readonly number[], to: re
   const algorithm = cookToom(k);
   const [down, across] = [Math.ceil(result.height / algorithm.outputs), Math.ceil(result.width / algorithm.outputs)];
   const { groups } = attrs;
-  return { algorithm, images, groups, source, result, ...paddingOf(attrs, k, from), down, across, tiles: images * down * across, inputs: source.channels / groups, outputs: result.channels / groups };
+  return { algorithm, images, groups, source, result, ...paddingOf(attrs, k, from), down, across, tiles: images * down * across, inputs: source.channels / groups, outputs: result.channels / groups, tile: tileFor(result.channels / groups) };
 }
 
 /** What transforming a channel of a tile, and a filter for a pair of channels, takes in multiply-adds of the product. */
@@ -119,8 +122,8 @@ export const ceilTo = (value: number, step: number): number => Math.ceil(value /
 /** Bytes, raised to an odd number of cache lines, so that steps of so many do not meet in one set of the cache. */
 export const oddLines = (bytes: number): number => ceilTo(bytes, 128) + 64;
 
-/** Panels of columns that a product's right factor is packed in. */
-export const panelsOf = (columns: number): number => Math.ceil(columns / TILE.columns);
+/** Panels of columns that the products' right factor is packed in. */
+export const panelsOf = ({ outputs, tile }: Tiling): number => Math.ceil(outputs / tile.columns);
 
 /** A tile's image and its place in it, found from its number. */
 export function locate(fn: Fn, { down, across }: Tiling, tile: () => Ref): { image: Local; line: Local; column: Local; statements: Ref[] } {
