@@ -80,6 +80,13 @@ const BINARY: { readonly [K in BinaryOp]: (code: Code, a: Ref, b: Ref) => Ref } 
 };
 
 function emitBinary(scope: Scope, op: BinaryOp, a: Expr, b: Expr, out: Ref[]): Values {
+  const { m } = scope.fn.code;
+  if (op === 'min' || op === 'max') {
+    // Beside a number, one instruction does what otherwise takes eight, since only the other operand can be NaN.
+    const [x, bound] = a.kind === 'number' ? [b, a] : [a, b];
+    const limit = bound.kind === 'number' && !Number.isNaN(bound.value) ? emitExpr(scope, bound, out) : undefined;
+    if (limit) return emitExpr(scope, x, out).map((value, i) => (op === 'min' ? m.f32x4.pmin : m.f32x4.pmax)(value, limit[i] as Ref));
+  }
   const left = emitExpr(scope, a, out);
   const right = emitExpr(scope, b, out);
   return left.map((x, i) => BINARY[op](scope.fn.code, x, right[i] as Ref));

@@ -41,7 +41,8 @@ export function emitUnary(fn: Fn, op: UnaryOp, x: Ref): Ref {
 const polynomial = (code: Code, x: () => Ref, [first = 0, ...others]: readonly number[]): Ref =>
   others.reduce((sum, coefficient) => code.madd(sum, x(), code.v(coefficient)), code.v(first));
 
-const clamp = ({ m, v }: Code, x: Ref, low: number, high: number): Ref => m.f32x4.min(m.f32x4.max(x, v(low)), v(high));
+/** x between two numbers, and NaN where x is: `pmin` and `pmax` are one instruction each. */
+const clamp = ({ m, v }: Code, x: Ref, low: number, high: number): Ref => m.f32x4.pmin(m.f32x4.pmax(x, v(low)), v(high));
 const ints = ({ m }: Code, value: number): Ref => m.i32x4.splat(m.i32.const(value));
 
 /** 2^n for whole n from -126 to 127. */
@@ -54,29 +55,33 @@ function scale(code: Code, value: Ref, n: () => Ref): Ref {
   return m.f32x4.mul(m.f32x4.mul(value, powerOfTwo(code, half())), powerOfTwo(code, m.i32x4.sub(n(), half())));
 }
 
-/** x = n ln 2 + r with |r| <= ln 2 / 2: n as i32, and e^r - 1. */
-function reduceExp(code: Code, keep: Keep, x: () => Ref): { n: () => Ref; tail: () => Ref } {
+/** 1.5 * 2^23: a number of up to 22 bits that is added to it is rounded to a whole one, which then stands in the sum's low bits. */
+const ROUNDER = 12_582_912;
+const ROUNDER_BITS = 0x4b400000;
+
+/** x = n ln 2 + r with |r| <= ln 2 / 2: n in the low bits of a sum, and e^r - 1. */
+function reduceExp(code: Code, keep: Keep, x: () => Ref): { shifted: () => Ref; tail: () => Ref } {
   const { m, v, madd } = code;
-  const whole = keep(m.f32x4.nearest(m.f32x4.mul(x(), v(Math.LOG2E))));
+  const shifted = keep(madd(x(), v(Math.LOG2E), v(ROUNDER)));
+  const whole = keep(m.f32x4.sub(shifted(), v(ROUNDER)));
   // ln 2 in two parts, of which the first has so few bits that its product with n is exact.
   const high = keep(madd(whole(), v(-0.693359375), x()));
   const r = keep(madd(whole(), v(2.12194440e-4), high()));
   const series = polynomial(code, r, [1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1]);
-  const tail = keep(madd(series, m.f32x4.mul(r(), r()), r()));
-  return { n: keep(m.i32x4.trunc_sat_f32x4_s(whole())), tail };
+  return { shifted, tail: keep(madd(series, m.f32x4.mul(r(), r()), r())) };
 }
 
 /** e^x within 2 units in the last place. */
 function exp(code: Code, keep: Keep, x: () => Ref): Ref {
-  const { n, tail } = reduceExp(code, keep, keep(clamp(code, x(), -104, 89)));
-  return scale(code, code.m.f32x4.add(tail(), code.v(1)), n);
+  const { shifted, tail } = reduceExp(code, keep, keep(clamp(code, x(), -104, 89)));
+  return scale(code, code.m.f32x4.add(tail(), code.v(1)), keep(code.m.i32x4.sub(shifted(), ints(code, ROUNDER_BITS))));
 }
 
 /** e^x - 1 as 2^n (e^r - 1) + (2^n - 1), which near 0, where n = 0, is e^r - 1 itself; all by half, so that 2^n does not overflow before the sum does. */
 function expm1(code: Code, keep: Keep, x: () => Ref): Ref {
-  const { m, v, madd } = code;
-  const { n, tail } = reduceExp(code, keep, keep(clamp(code, x(), -30, 89)));
-  const half = keep(powerOfTwo(code, m.i32x4.sub(n(), ints(code, 1))));
+  const { m, c, v, madd } = code;
+  const { shifted, tail } = reduceExp(code, keep, keep(clamp(code, x(), -30, 89)));
+  const half = keep(m.i32x4.add(m.i32x4.shl(shifted(), c(23)), ints(code, 126 << 23)));
   const sum = keep(madd(half(), tail(), m.f32x4.sub(half(), v(0.5))));
   return m.f32x4.add(sum(), sum());
 }
