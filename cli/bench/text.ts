@@ -24,7 +24,7 @@ export function describe({ net, backend, device, batch, readings, weights, steps
   return `${net}, ${weights.toLocaleString('en')} weights, ${batch} images a step, on ${backend} (${device})\n${text}\n${wrapped(COUNT, width)}`;
 }
 
-const COUNT = 'Counted: the operations of the training graph before fusion, convolutions as direct ones, a multiplication and an addition as two.';
+const COUNT = 'Counted: the operations of the training graph before fusion, convolutions as direct ones, a multiplication and an addition as two. A backend that multiplies less may pass its own peak.';
 
 /** Groups of kernels that have a row of their own. */
 const ROWS = 24;
