@@ -56,6 +56,9 @@ export async function withFile<T>(path: string, limit: number, use: (file: FileH
     const { size } = await file.stat();
     if (size > limit) throw new RunError(`${path} has ${size.toLocaleString('en')} bytes; at most ${limit.toLocaleString('en')} are read`, 'Name a file that zz or one of its exports wrote.');
     return await use(file, size);
+  } catch (error) {
+    if (isSystemError(error)) error.path ??= path;
+    throw error;
   } finally {
     await file.close();
   }

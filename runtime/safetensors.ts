@@ -1,6 +1,7 @@
 // The safetensors format: a u64 header length, a JSON header, then the tensors' bytes, all little-endian as every engine with typed arrays is today.
-// Hostile files are refused before anything is allocated for them: beside the file's own bytes, reading takes room for its header alone.
+// Hostile files are refused before anything is allocated for them: beside the file's own bytes, reading takes room for its header, and for values that are not f32.
 
+import { DTYPES, isDtype, type DtypeName } from './dtypes.ts';
 import { RunError } from './errors.ts';
 
 export interface StoredTensor {
@@ -15,6 +16,7 @@ export interface TensorFile {
 
 interface Entry {
   readonly name: string;
+  readonly dtype: DtypeName;
   readonly shape: readonly number[];
   readonly start: number;
   readonly end: number;
@@ -67,19 +69,16 @@ export function headerLength(name: string, start: Uint8Array, size: number): num
 }
 
 /**
- * The tensors of a file of f32 tensors: views of `bytes` where they lie on multiples of four, copies elsewhere. `name` says in errors what was read.
+ * The tensors of a file as f32: views of `bytes` where they are f32 and lie on multiples of four, copies elsewhere. `name` says in errors what was read.
  * Throws RunError on a file that is damaged, hostile or holds other dtypes.
  */
 export function decodeSafetensors(name: string, bytes: Uint8Array): TensorFile {
   const start = 8 + headerLength(name, bytes, bytes.length);
   const { entries, metadata } = parseHeader(name, bytes.subarray(8, start), bytes.length - start);
   const tensors = new Map<string, StoredTensor>();
-  for (const entry of entries) tensors.set(entry.name, { shape: entry.shape, data: floats(bytes.subarray(start + entry.start, start + entry.end)) });
+  for (const entry of entries) tensors.set(entry.name, { shape: entry.shape, data: DTYPES[entry.dtype].floats(bytes.subarray(start + entry.start, start + entry.end)) });
   return { tensors, metadata };
 }
-
-const floats = (bytes: Uint8Array): Float32Array =>
-  bytes.byteOffset % 4 === 0 ? new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4) : new Float32Array(new Uint8Array(bytes).buffer);
 
 export const broken = (name: string, why: string): RunError => new RunError(`${name} is not a sound safetensors file: ${why}`, 'Use a file written by zz train, or train again.');
 
@@ -129,14 +128,14 @@ function parseEntry(name: string, value: unknown, payload: number, fail: (why: s
   const label = `tensor ${quote(name)}`;
   if (!isRecord(value)) return fail(`${label} is not described by an object`);
   const { dtype, shape, data_offsets: offsets } = value;
-  if (dtype !== 'F32') fail(`${label} has dtype ${shorten(JSON.stringify(dtype) ?? 'none')}; expected "F32"`);
+  if (!isDtype(dtype)) return fail(`${label} has dtype ${shorten(JSON.stringify(dtype) ?? 'none')}; expected ${Object.keys(DTYPES).join(', ')}`);
   if (!isCounts(shape)) return fail(`${label} has no shape of whole numbers`);
   if (!isCounts(offsets) || offsets.length !== 2) return fail(`${label} has no pair of offsets`);
   const [start = 0, end = 0] = offsets;
   if (start > end || end > payload) fail(`${label} lies at bytes ${start} to ${end} of ${payload}`);
-  const size = shape.reduce((a, b) => a * b, 4);
+  const size = shape.reduce((a, b) => a * b, DTYPES[dtype].bytes);
   if (size !== end - start) fail(`${label} of shape [${shorten(shape.join(','))}] needs ${size} bytes and has ${end - start}`);
-  return { name, shape, start, end };
+  return { name, dtype, shape, start, end };
 }
 
 const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);

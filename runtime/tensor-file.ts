@@ -9,7 +9,7 @@ const MAX_FILE = 2 * 2 ** 30;
 const CHUNK = 2 ** 28;
 
 /**
- * The tensors of a file of f32 tensors.
+ * The tensors of a file, as f32.
  * Throws RunError on a file that is damaged, hostile, holds other dtypes or more than 2 GiB; system errors pass through.
  */
 export const readSafetensors = (path: string): Promise<TensorFile> =>

@@ -181,6 +181,7 @@ describe('zz import', () => {
     expect((await run('import', stored('other.safetensors', SOUND, { net: 'Other' }), 'channel.zz')).stderr).toContain('other.safetensors has weights of the net "Other", not of Small');
     expect((await run('import', 'sound.safetensors', 'channel.zz', '--out', 'run-channel')).stderr).toContain('run-channel is not empty');
     expect((await run('import', 'channel.zz', 'channel.zz')).stderr).toContain('channel.zz is not a sound safetensors file');
+    expect((await run('import', 'run-channel', 'channel.zz')).stderr).toContain('run-channel: it is a folder');
     expect((await run('import', 'absent.safetensors', 'channel.zz')).stderr).toContain('absent.safetensors: no such file or folder');
   });
 });

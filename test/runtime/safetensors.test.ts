@@ -61,6 +61,24 @@ describe('round trips', () => {
     expect(Object.is(back.tensors.get('odd')?.data[2], -0)).toBe(true);
   });
 
+  test('values of other dtypes are read as f32, wherever they lie', async () => {
+    const double = new DataView(new ArrayBuffer(16));
+    [0.1, -1e300].forEach((value, i) => { double.setFloat64(8 * i, value, true); });
+    const parts: readonly (readonly [dtype: string, bytes: readonly number[], values: readonly number[]])[] = [
+      ['F16', [0x00, 0x3c, 0x55, 0x35, 0x00, 0xc0], [1, 0.333251953125, -2]],
+      ['F64', [...new Uint8Array(double.buffer)], [Math.fround(0.1), -Infinity]],
+      ['F32', [0, 0, 0x80, 0x3f], [1]],
+      ['F16', [0x01, 0x00, 0xff, 0x03, 0x00, 0x04, 0xff, 0x7b, 0x00, 0x7c, 0x00, 0xfc, 0x01, 0x7c, 0x00, 0x80], [2 ** -24, 1023 * 2 ** -24, 2 ** -14, 65504, Infinity, -Infinity, NaN, -0]],
+      ['BF16', [0x80, 0x3f, 0xc0, 0xff, 0x49, 0x40, 0x00, 0x80], [1, NaN, 3.140625, -0]],
+    ];
+    let at = 0;
+    const header = parts.map(([dtype, bytes, values], i) => `"${i}":${entry(at, (at += bytes.length), [values.length], dtype)}`).join(',');
+    const bytes = file(`{${header}}`, at);
+    bytes.set(parts.flatMap(([, each]) => each), bytes.length - at);
+    const { tensors } = await read(bytes);
+    expect([...tensors.values()].map(({ data }) => [...data])).toEqual(parts.map(([, , values]) => values));
+  });
+
   test('the bytes are those of the format', () => {
     const bytes = encodeSafetensors({ tensors: new Map([['w', tensor([1], 1)]]), metadata: { a: 'b' } });
     const length = Number(new DataView(bytes.buffer).getBigUint64(0, true));
@@ -88,7 +106,9 @@ describe('hostile files', () => {
     ['offsets twice', file('{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"data_offsets":[0,4]}}', 4), /name "data_offsets" twice/],
     ['metadata that is no map of strings', file('{"__metadata__":{"a":1}}'), /metadata/],
     ['metadata that is a list', file('{"__metadata__":["a"]}'), /metadata/],
-    ['another dtype', file(`{"w":${entry(0, 4, [2], 'F16')}}`, 4), /dtype "F16"/],
+    ['another dtype', file(`{"w":${entry(0, 4, [1], 'I32')}}`, 4), /dtype "I32"; expected F32, F64, F16, BF16/],
+    ['a dtype that is a name of every object', file(`{"w":${entry(0, 4, [1], 'constructor')}}`, 4), /dtype "constructor"/],
+    ['half as many bytes as its dtype needs', file(`{"w":${entry(0, 4, [1], 'F64')}}`, 4), /needs 8 bytes and has 4/],
     ['no dtype', file('{"w":{"shape":[1],"data_offsets":[0,4]}}', 4), /dtype none/],
     ['a number for an entry', file('{"w":1}'), /not described by an object/],
     ['null for an entry', file('{"w":null}'), /not described by an object/],
