@@ -7,15 +7,16 @@ import type { PixelStatistics } from '../../compiler/5-emit/onnx/pixels.ts';
 import type { InputStatistics } from '../../runtime/data/normalize.ts';
 import { VERSION } from '../version.ts';
 import { classesOf, graphOf } from './artefact.ts';
+import { emitted, refuseBackends } from './refusals.ts';
 import type { Compiler } from './target.ts';
-import { refuseBackends, tensorsOf } from './tensors.ts';
+import { tensorsOf } from './tensors.ts';
 
 export const compileOnnx: Compiler = async (request) => {
   refuseBackends(request, 'onnx');
   const { net, weights, classes, out } = request;
   const graph = graphOf(net, 'evaluate');
   const pixels = weights && statisticsOf(graph, weights.statistics);
-  const contents = emitOnnx(graph, { tensors: tensorsOf(request), version: VERSION, classes: classesOf(net, graph, classes), ...(pixels && { pixels }) });
+  const contents = emitted(() => emitOnnx(graph, { tensors: tensorsOf(request), version: VERSION, classes: classesOf(net, graph, classes), ...(pixels && { pixels }) }));
   return [{ path: out, contents }];
 };
 

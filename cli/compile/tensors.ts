@@ -4,7 +4,7 @@ import type { Node } from '../../compiler/2-graph/graph.ts';
 import { concreteShape } from '../../compiler/2-graph/types.ts';
 import { initialWeight } from '../../runtime/init.ts';
 import type { StoredTensor } from '../../runtime/safetensors.ts';
-import { UsageError } from '../io.ts';
+import { refuseBackends } from './refusals.ts';
 import type { Compiler, CompileRequest } from './target.ts';
 import { weightsFile } from './weights.ts';
 
@@ -18,11 +18,6 @@ function fresh(node: Node<'weight' | 'state'>, seed: number): StoredTensor {
 /** The net's weights and running statistics: trained ones, or those of the seed. */
 export const tensorsOf = ({ net, weights }: Pick<CompileRequest, 'net' | 'weights'>): ReadonlyMap<string, StoredTensor> =>
   weights?.tensors ?? new Map(net.graph.nodes.flatMap((node) => (node.kind === 'weight' || node.kind === 'state' ? [[node.id, fresh(node, net.settings.seed)] as const] : [])));
-
-/** Throws UsageError where backends were asked for: what is made here has none. */
-export function refuseBackends({ backends }: CompileRequest, target: string): void {
-  if (backends.length > 0) throw new UsageError(`the target ${target} has no backends`, 'Leave --backend out: it is for modules and pages.');
-}
 
 export const compileTensors: Compiler = async (request) => {
   refuseBackends(request, 'safetensors');

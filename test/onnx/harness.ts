@@ -1,4 +1,4 @@
-// What ONNX files are tried with: onnxruntime-node of bench/peers, and ONNX's own checker where Python has it.
+// What ONNX files are tried with: onnxruntime-node and onnx-proto of bench/peers, and ONNX's own checker where Python has it.
 
 import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
@@ -22,15 +22,16 @@ interface OnnxSession {
   release(): Promise<void>;
 }
 
-function load(): Runtime | undefined {
+/** A package of bench/peers, or nothing where it is not installed. */
+function load(name: string): unknown {
   try {
-    return createRequire(join(import.meta.dirname, '../../bench/peers/package.json'))('onnxruntime-node') as Runtime;
+    return createRequire(join(import.meta.dirname, '../../bench/peers/package.json'))(name);
   } catch {
     return undefined;
   }
 }
 
-const runtime = load();
+const runtime = load('onnxruntime-node') as Runtime | undefined;
 
 /** Why files cannot be run here, if they cannot. */
 export const missing = runtime ? undefined : 'onnxruntime-node is not installed (npm ci --prefix bench/peers)';
@@ -58,6 +59,24 @@ export async function runOnnx(file: Uint8Array, feeds: ReadonlyMap<string, Feed>
   } finally {
     await session.release();
   }
+}
+
+/** What the tests use of onnx-proto: a reader that is generated from ONNX's own message definitions. */
+interface Definitions {
+  readonly onnx: { readonly ModelProto: { decode(file: Uint8Array): object; toObject(message: object, options: { readonly longs: NumberConstructor; readonly bytes: StringConstructor }): Readonly<Record<string, unknown>> } };
+}
+
+const definitions = load('onnx-proto') as Definitions | undefined;
+
+/** Why files cannot be read by ONNX's definitions here, if they cannot. */
+export const noDefinitions = definitions ? undefined : 'onnx-proto is not installed (npm ci --prefix bench/peers)';
+export const unreadable = noDefinitions === undefined ? '' : ` (skipped: ${noDefinitions})`;
+
+/** A file as ONNX's definitions read it: all fields that are there, by their names in them; bytes in base 64. */
+export function readOnnx(file: Uint8Array): Readonly<Record<string, unknown>> {
+  if (!definitions) throw new Error(noDefinitions);
+  const { ModelProto } = definitions.onnx;
+  return ModelProto.toObject(ModelProto.decode(file), { longs: Number, bytes: String });
 }
 
 /** Debian's Python first: python3-onnx is for it, whichever is first on the PATH. */

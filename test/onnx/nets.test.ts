@@ -11,6 +11,7 @@ import { concreteShape } from '../../compiler/2-graph/types.ts';
 import { evaluate } from '../../compiler/4-kernels/evaluate.ts';
 import { compileNet } from '../../compiler/compile.ts';
 import { emitOnnx, onnxModel } from '../../compiler/5-emit/onnx/emit.ts';
+import type { OnnxAttribute, OnnxModel, OnnxValue } from '../../compiler/5-emit/onnx/model.ts';
 import type { PixelStatistics } from '../../compiler/5-emit/onnx/pixels.ts';
 import { companionsOf, normalizeAmong, normalizeChannels } from '../../runtime/data/normalize.ts';
 import { initialWeight } from '../../runtime/init.ts';
@@ -20,7 +21,7 @@ import { relativeError } from '../kernels/cases.ts';
 import { mixedNet, MIXED } from '../passes/mixed-nets.ts';
 import { example, randomFeeds } from '../passes/nets.ts';
 import { randomNet } from '../passes/random-nets.ts';
-import { checkOnnx, missing, noChecker, runOnnx, skipped, uncheckable } from './harness.ts';
+import { checkOnnx, missing, noChecker, noDefinitions, readOnnx, runOnnx, skipped, uncheckable, unreadable } from './harness.ts';
 
 const TOLERANCE = 1e-5;
 
@@ -124,6 +125,43 @@ describe.skipIf(noChecker)(`ONNX's own checker, with shapes inferred${uncheckabl
       return path;
     });
     expect(checkOnnx(paths)).toBe('');
+  });
+});
+
+/** What a reader of ONNX's definitions should find in a file. */
+function fieldsOf({ name, producer, doc, metadata, inputs, outputs, initializers, nodes, values }: OnnxModel): Readonly<Record<string, unknown>> {
+  const codes = { float: 1, int32: 6, int64: 7, bool: 9 };
+  const list = <K extends string, T>(key: K, items: readonly T[]): Partial<Record<K, readonly T[]>> => (items.length === 0 ? {} : ({ [key]: items } as Record<K, readonly T[]>));
+  const value = ({ name: of, type, shape, doc: says }: OnnxValue): object => ({
+    name: of,
+    type: { tensorType: { elemType: codes[type], shape: list('dim', shape.map((dim) => (typeof dim === 'number' ? { dimValue: dim } : { dimParam: dim }))) } },
+    ...(says !== undefined && { docString: says }),
+  });
+  const content = (attribute: OnnxAttribute): object => {
+    if ('float' in attribute) return { f: Math.fround(attribute.float), type: 1 };
+    if ('int' in attribute) return { i: attribute.int, type: 2 };
+    return 'string' in attribute ? { s: Buffer.from(attribute.string).toString('base64'), type: 3 } : { ints: attribute.ints, type: 7 };
+  };
+  const graph = {
+    node: nodes.map(({ op, name: of, inputs: from, output, attributes, doc: says }) => ({
+      ...list('input', from), output: [output], name: of, opType: op, ...list('attribute', Object.entries(attributes).map(([key, attribute]) => ({ name: key, ...content(attribute) }))), docString: says,
+    })),
+    name,
+    initializer: initializers.map(({ name: of, type, dims, data }) => ({ ...list('dims', dims), dataType: codes[type], name: of, rawData: Buffer.from(data).toString('base64') })),
+    input: inputs.map(value),
+    output: outputs.map(value),
+    ...list('valueInfo', values.map(value)),
+  };
+  const properties = Object.entries(metadata).map(([key, text]) => ({ key, value: text }));
+  return { irVersion: 8, opsetImport: [{ domain: '', version: 17 }], producerName: producer.name, producerVersion: producer.version, modelVersion: 1, docString: doc, graph, metadataProps: properties };
+}
+
+describe.skipIf(noDefinitions)(`a reader of ONNX's own definitions, onnx-proto, in the place of Netron's, which npm has not${unreadable}`, () => {
+  test('finds in the files of all nets what was written', () => {
+    for (const graph of [...EXAMPLES.map(exampleGraph), ...Object.keys(MIXED).map((name) => evaluationGraph(mixedNet(name)))]) {
+      const options = { tensors: valuesOf(graph, 1, 1).tensors, version: '1.2.3', classes: ['a', 'b'] };
+      expect(readOnnx(emitOnnx(graph, options))).toEqual(fieldsOf(onnxModel(graph, options)));
+    }
   });
 });
 

@@ -1,6 +1,6 @@
 """Runs emitted files on given weights and batches: one folder for each net, with net.py, weights.safetensors and batch.safetensors. Writes result.safetensors into it, or error.txt.
 
-Under torchrun each rank takes its share of the batch, and the first writes the loss and the gradients alone.
+Under torchrun each rank takes its share of the batch, and the first writes the loss and the gradients alone. ZZ_TEST_TORCH names another device than cpu.
 """
 
 import importlib.util
@@ -14,6 +14,8 @@ import torch.distributed as dist
 
 torch.set_num_threads(1)
 torch.manual_seed(0)
+torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+DEVICE = torch.device(os.environ.get("ZZ_TEST_TORCH", "cpu"))
 RANK, WORLD = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
 
 
@@ -38,7 +40,9 @@ def run(folder):
     net = file.make_net()
     weights = str(folder / "weights.safetensors")
     file.load(net, weights)
+    net.to(DEVICE)
     batch, _ = file.read_safetensors(str(folder / "batch.safetensors"))
+    batch = {name: x.to(DEVICE) for name, x in batch.items()}
     labels = batch.pop("labels").long()
     inputs = [x.permute(0, 3, 1, 2) if x.dim() == 4 else x for x in batch.values()]
     if WORLD > 1:

@@ -10,7 +10,6 @@ import type { ElementType } from './model.ts';
 import { withOpenBatch } from './scope.ts';
 import type { Scope } from './scope.ts';
 
-
 /** Writes a node's operators and gives the name of its value. */
 export type OnnxRule<K extends ComputeKind = ComputeKind> = (scope: Scope, node: Node<K>) => string;
 

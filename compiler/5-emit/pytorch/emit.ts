@@ -23,7 +23,7 @@ import { SYNTHETIC } from './parts/synthetic.ts';
 import { TRAIN } from './parts/train.ts';
 import { WEIGHTS } from './parts/weights.ts';
 import { BUILTINS, KEYWORDS, number, quoted, tuple } from './python.ts';
-import { augmentationsOf, optimizerLines, scheduleLines, viewLines } from './settings.ts';
+import { augmentationsOf, isAugmentation, optimizerLines, scheduleLines, viewLines } from './settings.ts';
 
 export interface PyTorchOptions {
   /** The version of the compiler. */
@@ -184,8 +184,7 @@ function weightsPart(graph: Graph): string {
 /** Data and training. */
 function pipeline(graph: Graph): string[] {
   const used = augmentationsOf(graph);
-  const operations = ['hflip', 'crop', 'blur', 'cutout', 'brightness', 'noise', 'sometimes'];
-  const isUsed = (name: string): boolean => !operations.includes(name) || used.has(name as never);
+  const isUsed = (name: string): boolean => !isAugmentation(name) || used.has(name);
   const views = viewLines(graph).join('\n');
   const data = used.size === 0 ? [textOf(DATA), views, textOf(PLAIN_READINGS)] : [textOf(AUGMENT, isUsed), views, textOf(DATA)];
   return [...data, textOf(NORMALISATIONS[graph.train.normalize]), textOf(SYNTHETIC), heading('Training and scoring, on one device or under torchrun.'), optimizerLines(graph).join('\n'), scheduleLines(graph).join('\n'), training(graph)];

@@ -15,6 +15,9 @@ const AUGMENTATIONS: { readonly [K in Augmentation['op']]: (attrs: Augmented<K>)
   sometimes: ({ p, then }) => [number(p), augmentation(then)],
 };
 
+/** Whether a name is that of an augmentation. */
+export const isAugmentation = (name: string): name is Augmentation['op'] => Object.hasOwn(AUGMENTATIONS, name);
+
 /** `(sometimes, 0.1, (blur, 0, 0.5))` */
 const augmentation = (step: Augmentation): string => `(${[step.op, ...(AUGMENTATIONS[step.op] as (attrs: Augmentation) => readonly string[])(step)].join(', ')})`;
 
