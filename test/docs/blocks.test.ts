@@ -51,6 +51,8 @@ async function runLine(line: string): Promise<void> {
   else if (program === 'npx' && argv[0] === 'zz') {
     // The runtime of pages is there after a build only: test/compile/page.test.ts.
     if (/ -o \S+\.html\b/.test(line)) return;
+    // It serves until it is ended: test/browser/playground.test.ts.
+    if (argv[1] === 'playground') return;
     // The download has tests of its own.
     const command = line.startsWith('npx zz data cifar10') ? 'npx zz data synthetic' : line;
     const written = await run(command, LESS[argv[1] ?? ''] ?? []);
