@@ -13,7 +13,7 @@ import { emitOnnx } from '../compiler/5-emit/onnx/emit.ts';
 import { initialWeight } from '../runtime/init.ts';
 import { CASES, sourceOf } from './examples.ts';
 import { findPython, NO_TORCH } from './python.ts';
-import { commandLine, openRecord, ownVersions, thisMachine } from './record.ts';
+import { commandLine, isTimeUp, openRecord, ownVersions, thisMachine } from './record.ts';
 import type { ProcessorRow } from './rows.ts';
 import { startParticipant, timesOf } from './turns.ts';
 
@@ -101,8 +101,12 @@ const record = await openRecord<ProcessorRow>(
   ({ net, task, who, threads }) => `${net} ${task} ${who} ${threads}`,
 );
 
+/** All participants of a net at once; a run that was broken off goes on with the next. */
 async function compare(net: string, task: Task): Promise<void> {
-  const started = await Promise.all(entries(net, task).map(async (entry) => ({ entry, samples: [] as number[], participant: await startParticipant(entry.command, entry.args) })));
+  const participants = entries(net, task);
+  const isRecorded = ({ who, threads }: Entry): boolean => record.rows.some((row) => row.net === net && row.task === task && row.who === who && row.threads === threads);
+  if (isTimeUp() || participants.every(isRecorded)) return;
+  const started = await Promise.all(participants.map(async (entry) => ({ entry, samples: [] as number[], participant: await startParticipant(entry.command, entry.args) })));
   // The first turn warms up: it compiles, and allocates.
   for (const { entry, participant } of started) if (entry.turns === undefined) await participant.turn();
   for (let turn = 0; turn < Number(options.turns); turn++) {
