@@ -6,7 +6,7 @@ import { stepsOf } from './memory.ts';
 export interface Needs {
   readonly features: readonly DeviceFeature[];
   /** The limits that some devices raise. */
-  readonly limits: Pick<DeviceLimits, 'storageBuffers' | 'workgroupInvocations' | 'workgroupBytes'>;
+  readonly limits: Pick<DeviceLimits, 'storageBuffers' | 'workgroupsPerDimension' | 'workgroupInvocations' | 'workgroupBytes'>;
 }
 
 export function needsOf({ programs }: Model<WebGpuStep>): Needs {
@@ -16,6 +16,7 @@ export function needsOf({ programs }: Model<WebGpuStep>): Needs {
     features: [...new Set(steps.flatMap(({ needs }) => needs.features))],
     limits: {
       storageBuffers: most(({ bindings }) => bindings.length),
+      workgroupsPerDimension: most(({ workgroups }) => Math.max(...workgroups)),
       workgroupInvocations: most(({ needs }) => needs.workgroupInvocations),
       workgroupBytes: most(({ needs }) => needs.workgroupBytes),
     },
@@ -24,6 +25,7 @@ export function needsOf({ programs }: Model<WebGpuStep>): Needs {
 
 const LIMITS: { readonly [L in keyof Needs['limits']]: string } = {
   storageBuffers: 'storage buffers in one shader',
+  workgroupsPerDimension: 'workgroups side by side',
   workgroupInvocations: 'invocations in a workgroup',
   workgroupBytes: 'bytes of workgroup memory',
 };
