@@ -1,6 +1,6 @@
 // The backends of this version, fastest first: what emits a program for one, and what runs it. Both are loaded when they are asked for.
 
-import { BackendError, type OpenOptions, type Session } from '../runtime/backend.ts';
+import { BackendError, UnfitError, type OpenOptions, type Session } from '../runtime/backend.ts';
 import type { Adapter } from '../runtime/backends/adapter.ts';
 import { gpujsEmitter, referenceEmitter, wasmEmitter, webgpuEmitter } from '../compiler/emitters.ts';
 import { didYouMean, UsageError } from './io.ts';
@@ -93,14 +93,14 @@ export function backendsFor(name: string, options: BackendOptions = {}): readonl
   return entries.map((entry) => ({ ...entry, load: () => entry.load({ software: name !== AUTO, ...options }) }));
 }
 
-/** What `use` makes of the first of the backends that it works with. Throws the last one's BackendError where it does with none. */
+/** What `use` makes of the first of the backends that work here. Throws the last one's BackendError where none does, UnfitError where the first that does has no room for the model. */
 async function firstThat<T>(entries: readonly BackendEntry[], use: (target: Target) => Promise<T>): Promise<T> {
   const [first, ...others] = entries;
   if (!first) throw new BackendError('no backend is left to try', 'zz doctor shows what this machine can run.');
   try {
     return await use(await first.load());
   } catch (error) {
-    if (!(error instanceof BackendError) || others.length === 0) throw error;
+    if (!(error instanceof BackendError) || error instanceof UnfitError || others.length === 0) throw error;
     return firstThat(others, use);
   }
 }

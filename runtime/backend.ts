@@ -99,3 +99,6 @@ export class BackendError extends Error {
     this.advice = advice;
   }
 }
+
+/** The backend works here, but not with this model: `auto` does not turn to another one in silence, which may be a thousand times slower. */
+export class UnfitError extends BackendError {}

@@ -135,12 +135,12 @@ describe.skipIf(missing !== undefined)(`a WebGPU session${skipped}`, () => {
     const { read } = programs();
     const huge: BufferSpec = { id: 'huge', dtype: 'f32', shape: [1 << 20, 1 << 12], role: { kind: 'state', value: 0 } };
     const opening = open({ read: { ...read, buffers: [...read.buffers, huge] } });
-    await expect(opening).rejects.toMatchObject({ name: 'BackendError', message: expect.stringMatching(/^%huge takes 17,179,869,184 bytes, and this GPU binds [\d,]+ at once$/) as string, advice: expect.stringContaining('--batch') as string });
+    await expect(opening).rejects.toMatchObject({ name: 'BackendError', message: expect.stringMatching(/^%huge of \[1048576, 4096\] takes 17,179,869,184 bytes, and this GPU binds [\d,]+ at once$/) as string, advice: expect.stringContaining('--batch') as string });
   });
 
   it('reports what WebGPU refuses at a run', async () => {
     const { read } = programs();
-    const session = await open({ read: { ...read, steps: read.steps.map((step) => ({ ...step, workgroups: [1 << 20, 1, 1] as const })) } });
+    const session = await open({ read: { ...read, steps: read.steps.map((step) => ({ ...step, bindings: step.bindings.map(({ access }) => ({ buffer: 'twice', access })) })) } }); // one buffer, read and written
     await expect(session.run('read', new Map(), ['twice'])).rejects.toMatchObject({ name: 'BackendError', message: expect.stringContaining('WebGPU refuses') as string });
     await session.dispose();
   });

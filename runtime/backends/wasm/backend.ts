@@ -1,7 +1,7 @@
 // The WebAssembly backend on an engine: modules that run over one memory, which holds the weights, the states and all that a step computes.
 
 import type { BufferId, BufferSpec, Model, Program, WasmStep } from '../../../compiler/5-emit/model.ts';
-import { BackendError } from '../../backend.ts';
+import { BackendError, UnfitError } from '../../backend.ts';
 import type { Backend, ProfiledRun, Session, Tensor } from '../../backend.ts';
 import type { Checked } from '../../numerics.ts';
 import { lookAt, profiledRun } from '../observe.ts';
@@ -35,11 +35,11 @@ export const wasmOn = (engine: Engine, { threads = engine.threads() }: WasmOptio
 function allocate(engine: Engine, model: Model<WasmStep>, arena: Arena): WebAssembly.Memory {
   const { bytes } = arena;
   const size = `${bytes.toLocaleString('en')} bytes (${(bytes / 2 ** 30).toFixed(2)} GiB)`;
-  if (bytes > MOST_BYTES) throw new BackendError(`this model needs ${size} of memory at its batch size; 32-bit WebAssembly holds 4 GiB at most`, adviceFor(model, arena));
+  if (bytes > MOST_BYTES) throw new UnfitError(`this model needs ${size} of memory at its batch size; 32-bit WebAssembly holds 4 GiB at most`, adviceFor(model, arena));
   try {
     return engine.createMemory(bytes / PAGE);
   } catch (cause) {
-    throw new BackendError(`there is no memory for the ${size} that this model needs at its batch size`, 'Take a smaller batch (--batch) or a narrower net (--width).', { cause });
+    throw new UnfitError(`there is no memory for the ${size} that this model needs at its batch size`, 'Take a smaller batch (--batch) or a narrower net (--width).', { cause });
   }
 }
 

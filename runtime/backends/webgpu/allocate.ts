@@ -1,7 +1,7 @@
 // The device buffers of a model: weights and states, which its programs share, and the slots of temporaries, of which one program at a time has the use.
 
 import type { BufferId, BufferSpec, Model, WebGpuStep } from '../../../compiler/5-emit/model.ts';
-import { BackendError } from '../../backend.ts';
+import { UnfitError } from '../../backend.ts';
 import { isKept } from '../buffers.ts';
 import { bytesOf, jointSizes, lengthOf, planSlots } from './memory.ts';
 
@@ -16,9 +16,11 @@ export interface Place {
 
 export type Places = ReadonlyMap<BufferId, Place>;
 
-/** The places of each program's values, by program. Throws BackendError where one is larger than the device binds. */
+/** The places of each program's values, by program. Throws UnfitError where one is larger than the device binds. */
 export function allocate(gpu: GPUDevice, { programs }: Model<WebGpuStep>): Map<string, Places> {
-  const plans = Object.entries(programs).map(([name, program]) => ({ name, program, slots: planSlots(program) }));
+  const all = Object.entries(programs);
+  for (const [, { buffers }] of all) for (const spec of buffers) refuseTooLarge(gpu, spec);
+  const plans = all.map(([name, program]) => ({ name, program, slots: planSlots(program) }));
   const shared = jointSizes(plans.map(({ slots }) => slots)).map((size, slot) => storage(gpu, `slot ${slot}`, size));
   const kept = new Map<BufferId, GPUBuffer>();
   const own = (spec: BufferSpec): GPUBuffer => {
@@ -35,12 +37,16 @@ export function allocate(gpu: GPUDevice, { programs }: Model<WebGpuStep>): Map<s
   );
 }
 
-/** A buffer for shaders. Throws BackendError where it is larger than the device binds. */
-export function storage(gpu: GPUDevice, label: string, size: number): GPUBuffer {
-  const most = Math.min(gpu.limits.maxStorageBufferBindingSize, gpu.limits.maxBufferSize);
-  if (size > most) {
-    const sizes = `${size.toLocaleString('en')} bytes, and this GPU binds ${most.toLocaleString('en')} at once`;
-    throw new BackendError(`%${label} takes ${sizes}`, 'Take a smaller batch (--batch) or a narrower net (--width).');
-  }
-  return gpu.createBuffer({ label, size, usage: USAGE.storage | USAGE.copySource | USAGE.copyTarget });
+/** Bytes that a shader sees of one buffer at most. */
+export const mostBytes = ({ limits }: GPUDevice): number => Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize);
+
+function refuseTooLarge(gpu: GPUDevice, spec: BufferSpec): void {
+  const [bytes, most] = [bytesOf(spec), mostBytes(gpu)];
+  if (bytes <= most) return;
+  const sizes = `${bytes.toLocaleString('en')} bytes, and this GPU binds ${most.toLocaleString('en')} at once`;
+  throw new UnfitError(`%${spec.id} of [${spec.shape.join(', ')}] takes ${sizes}`, 'Take a smaller batch (--batch) or a narrower net (--width).');
 }
+
+/** A buffer for shaders. */
+export const storage = (gpu: GPUDevice, label: string, size: number): GPUBuffer =>
+  gpu.createBuffer({ label, size, usage: USAGE.storage | USAGE.copySource | USAGE.copyTarget });

@@ -1,12 +1,12 @@
 // What goes wrong on a device, as errors that say what was being done and what the user can do.
 
-import { BackendError } from '../../backend.ts';
+import { BackendError, UnfitError } from '../../backend.ts';
 
 export const outOfMemory = (doing: string, detail: string): BackendError =>
-  new BackendError(`the GPU is out of memory while ${doing}: ${detail}`, 'Take a smaller batch (--batch) or a narrower net (--width), or end other programs that use the GPU.');
+  new UnfitError(`the GPU is out of memory while ${doing}: ${detail}`, 'Take a smaller batch (--batch) or a narrower net (--width), or end other programs that use the GPU.');
 
 export const invalidUse = (doing: string, detail: string): BackendError =>
-  new BackendError(`WebGPU refuses something while ${doing}: ${detail}`, 'Please report this with the .zz file and what zz doctor prints; --backend wasm runs on the processor.');
+  new UnfitError(`WebGPU refuses something while ${doing}: ${detail}`, 'Please report this with the .zz file and what zz doctor prints; --backend wasm runs on the processor.');
 
 export const deviceLost = (detail: string): BackendError =>
   new BackendError(`the GPU was lost: ${detail || 'the driver gives no reason'}`, 'zz train --resume goes on from the last checkpoint; a driver that was updated or reset may need a restart of the machine.');

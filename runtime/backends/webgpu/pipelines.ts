@@ -1,7 +1,7 @@
 // Pipelines: one for each different shader, compiled side by side.
 
 import type { WebGpuStep } from '../../../compiler/5-emit/model.ts';
-import { BackendError } from '../../backend.ts';
+import { UnfitError } from '../../backend.ts';
 import { textOf } from './errors.ts';
 
 export type Pipelines = ReadonlyMap<string, GPUComputePipeline>;
@@ -9,7 +9,7 @@ export type Pipelines = ReadonlyMap<string, GPUComputePipeline>;
 /** Steps of one key share a pipeline. */
 export const keyOf = ({ shader }: WebGpuStep): string => shader;
 
-/** The pipelines of the steps, by key. Throws BackendError where a shader does not compile. */
+/** The pipelines of the steps, by key. Throws UnfitError where a shader does not compile. */
 export async function compilePipelines(gpu: GPUDevice, steps: readonly WebGpuStep[]): Promise<Pipelines> {
   const layouts = new Map<string, GPUPipelineLayout>();
   const layoutOf = ({ bindings }: WebGpuStep): GPUPipelineLayout => {
@@ -36,6 +36,6 @@ async function compile(gpu: GPUDevice, step: WebGpuStep, layout: GPUPipelineLayo
     const { messages } = await module.getCompilationInfo();
     const errors = messages.filter(({ type }) => type === 'error').map(({ lineNum, linePos, message }) => `${lineNum}:${linePos} ${message}`);
     const detail = errors.length > 0 ? errors.join('; ') : textOf(cause);
-    throw new BackendError(`the shader of ${step.name} does not compile here: ${detail}`, 'Please report this with the .zz file and what zz doctor prints; --backend wasm runs on the processor.', { cause });
+    throw new UnfitError(`the shader of ${step.name} does not compile here: ${detail}`, 'Please report this with the .zz file and what zz doctor prints; --backend wasm runs on the processor.', { cause });
   }
 }

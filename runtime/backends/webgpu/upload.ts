@@ -4,7 +4,7 @@ import { CLOCK, DATA, type BufferId, type BufferSpec } from '../../../compiler/5
 import type { DeviceData } from '../../backend.ts';
 import type { Split, SplitName } from '../../data/dataset.ts';
 import { channelWords } from '../../data/normalize.ts';
-import { storage, type Place, type Places } from './allocate.ts';
+import { mostBytes, storage, type Place, type Places } from './allocate.ts';
 import { bytesOf } from './memory.ts';
 
 export interface Uploaded {
@@ -22,8 +22,7 @@ export async function upload(gpu: GPUDevice, { splits, channels }: DeviceData): 
   const all = [common, ...given.map(([, { images, labels }]) => [[DATA.images, images], [DATA.labels, Int32Array.from(labels)]] as const)].map((group) =>
     group.map(([id, contents]) => ({ spec: specOf(id, contents), contents })));
 
-  const most = Math.min(gpu.limits.maxStorageBufferBindingSize, gpu.limits.maxBufferSize);
-  if (all.flat().some(({ spec }) => bytesOf(spec) > most)) return undefined;
+  if (all.flat().some(({ spec }) => bytesOf(spec) > mostBytes(gpu))) return undefined;
   gpu.pushErrorScope('out-of-memory');
   const groups = all.map((group) => group.map(({ spec, contents }) => ({ spec, contents, buffer: storage(gpu, spec.id, bytesOf(spec)) })));
   if (await gpu.popErrorScope()) {
