@@ -2,13 +2,13 @@
 // node scripts/bench.js check [--json FILE]
 
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { findAdapter } from '../runtime/backends/dawn.ts';
-import { commandLine, openRecord, ownVersions, thisMachine } from './record.ts';
+import { commandLine, openRecord, timeLeft, ownVersions, thisMachine } from './record.ts';
 import type { CheckRow } from './rows.ts';
 
 const { values: options } = parseArgs({ options: { json: { type: 'string' } } });
@@ -26,7 +26,8 @@ try {
   const vitest = join(dirname(createRequire(import.meta.url).resolve('vitest/package.json')), 'vitest.mjs');
   // Pages in a browser are another implementation of WebGPU; they are tested where a browser is.
   const args = ['run', 'test/webgpu', '--exclude', '**/browser.test.ts', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
-  spawnSync(process.execPath, [vitest, ...args], { stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, ZZ_TEST_ADAPTER: 'any' } });
+  spawnSync(process.execPath, [vitest, ...args], { stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, ZZ_TEST_ADAPTER: 'any' }, timeout: timeLeft() });
+  if (!existsSync(report)) throw new Error('the tests did not come to their end');
   const { numPassedTests: passed, numPendingTests: skipped, testResults } = JSON.parse(readFileSync(report, 'utf8')) as Report;
   const failed = testResults.flatMap(({ message, assertionResults }) => [
     ...(assertionResults.length === 0 ? [message] : []),
@@ -35,7 +36,7 @@ try {
   const record = await openRecord<CheckRow>(options.json, { benchmark: 'check', command: commandLine('check'), machine: await thisMachine(), versions: ownVersions(), options: {} }, () => '');
   await record.add({ adapter, passed, skipped, failed });
   console.log(`${adapter}: ${passed} tests passed, ${failed.length} failed, ${skipped} skipped`);
-  process.exitCode = failed.length > 0 || passed === 0 ? 1 : 0;
+  process.exitCode = failed.length > 0 || skipped > 0 || passed === 0 ? 1 : 0; // skipped: the adapter was found, but did not open
 } finally {
   rmSync(folder, { recursive: true });
 }

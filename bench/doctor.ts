@@ -11,6 +11,7 @@ interface Finding {
   readonly what: string;
   readonly state: string;
   readonly detail: string;
+  readonly advice?: string;
 }
 
 const record = await openRecord<Finding>(options.json, { benchmark: 'doctor', command: commandLine('doctor'), machine: await thisMachine(), versions: ownVersions(), options: {} }, ({ what }) => what);
@@ -19,4 +20,5 @@ for await (const line of jsonLines(process.execPath, [fileURLToPath(new URL('../
   if (['node', 'cache'].includes(finding.what)) continue; // of this user's system
   await record.add(finding);
   console.log(`${finding.state.padEnd(8)} ${finding.what.padEnd(18)} ${finding.detail}`);
+  if (finding.advice !== undefined) console.log(`${' '.repeat(28)}${finding.advice}`);
 }

@@ -34,8 +34,9 @@ interface Compared {
 
 const shown = (error: number | null): string => error?.toExponential(1) ?? 'not finite';
 
-const python = findPython();
-if (!python) {
+const python = findPython() ?? missing();
+
+function missing(): never {
   console.error(NO_TORCH);
   process.exit(2);
 }
@@ -51,24 +52,35 @@ const record = await openRecord<GradientRow>(
   },
   ({ net, readings }) => `${net} ${readings}`,
 );
+let failed = false;
 const folder = await mkdtemp(join(tmpdir(), 'zz-gradients-'));
 try {
   for (const net of options.nets.split(',')) {
     for (const readings of options.readings.split(',').map(Number)) {
       if (isTimeUp() || record.rows.some((row) => row.net === net && row.readings === readings && row.agrees)) continue;
       const file = join(folder, `${net}-${readings}.safetensors`);
-      const device = await writeStep(file, net, { readings, width, backend: options.backend, data: options.data });
-      for await (const line of jsonLines(python.command, ['bench/torch/gradients.py', file])) {
-        const { loss, errors, worst, rounding } = line as Compared;
-        const weight = Object.entries(errors).find(([, error]) => error === worst)?.[0] ?? '';
-        const agrees = worst !== null && loss !== null && Math.max(worst, loss) < LIMIT;
-        await record.add({ net, readings, device, loss, error: worst, weight, rounding, agrees });
-        console.log(`${net.padEnd(16)} ${String(readings).padStart(4)} readings on ${device}: ${agrees ? 'agrees' : 'DIFFERS'}, largest relative error ${shown(worst)} (%${weight}; PyTorch's own rounding ${shown(rounding)})`);
+      try {
+        await compare(file, net, readings);
+      } catch (error) {
+        failed = true; // and is tried again by the next run
+        console.error(`${net} ${readings}: ${error instanceof Error ? error.message : String(error)}`);
+      } finally {
+        await rm(file, { force: true });
       }
-      await rm(file);
     }
   }
 } finally {
   await rm(folder, { recursive: true });
 }
-process.exit(record.rows.every((row) => row.agrees) ? 0 : 1);
+process.exit(!failed && record.rows.every((row) => row.agrees) ? 0 : 1);
+
+async function compare(file: string, net: string, readings: number): Promise<void> {
+  const device = await writeStep(file, net, { readings, width, backend: options.backend, data: options.data });
+  for await (const line of jsonLines(python.command, ['bench/torch/gradients.py', file])) {
+    const { loss, errors, worst, rounding } = line as Compared;
+    const weight = Object.entries(errors).find(([, error]) => error === worst)?.[0] ?? '';
+    const agrees = worst !== null && loss !== null && Math.max(worst, loss) < LIMIT;
+    await record.add({ net, readings, device, loss, error: worst, weight, rounding, agrees });
+    console.log(`${net.padEnd(16)} ${String(readings).padStart(4)} readings on ${device}: ${agrees ? 'agrees' : 'DIFFERS'}, largest relative error ${shown(worst)} (%${weight}; PyTorch's own rounding ${shown(rounding)})`);
+  }
+}

@@ -4,10 +4,11 @@
 #   doctor     what the machine has
 #   check      every kernel against the reference
 #   gradients  the five nets at full width, 50 and 512 readings, against PyTorch's gradients from the same weights
-#   steps      milliseconds a step beside PyTorch (eager, torch.compile with CUDA graphs; fp32, TF32, bf16) and TensorFlow.js
 #   train      cases d and e, 21 epochs on the images in --data or $ZZ_BENCH_DATA: accuracies and minutes
+#   steps      milliseconds a step beside PyTorch (eager, torch.compile with CUDA graphs; fp32, TF32, bf16) and TensorFlow.js
 #
-# Without PART all of them. Each writes its JSON as it goes, to bench/results/GPU/, and a second run goes on where the first was broken off; --budget ends it in time.
+# Without PART all of them, the longest last; where one fails, the others go on. Each writes its JSON as it goes, to bench/results/GPU/, and a second run goes on where
+# the first was broken off; --budget ends it in time.
 # Needs Node 20.12 or newer, a GPU driver with Vulkan, and for comparisons a Python with PyTorch ($ZZ_PYTHON, or python3).
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -26,14 +27,14 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-[ ${#parts[@]} -gt 0 ] || parts=(doctor check gradients steps train)
+[ ${#parts[@]} -gt 0 ] || parts=(doctor check gradients train steps)
 
 command -v node >/dev/null || { echo 'Node 20.12 or newer is needed' >&2; exit 2; }
 [ -d node_modules ] || npm ci || exit 2
 [ -d bench/peers/node_modules ] || npm ci --prefix bench/peers || echo 'TensorFlow.js cannot be installed: it is left out' >&2
 
 bench() { node scripts/bench.js "$@"; }
-machine=$(bench machine) || exit 2
+machine=$(bench machine) || { bench doctor; exit 2; }
 out=${out:-bench/results/$machine}
 mkdir -p "$out"
 

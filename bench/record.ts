@@ -88,8 +88,14 @@ export function commandLine(name: string): string {
   return ['node scripts/bench.js', name, ...(at < 0 ? args : args.toSpliced(at, 2))].join(' ');
 }
 
-/** Whether the time is up that ZZ_BENCH_UNTIL gives, in seconds since 1970: what is left to measure waits for the next run. */
-export const isTimeUp = (): boolean => Date.now() / 1000 > Number(process.env['ZZ_BENCH_UNTIL'] ?? Infinity);
+/** Milliseconds until the time that ZZ_BENCH_UNTIL gives, in seconds since 1970, at least one; undefined where there is no end. */
+export function timeLeft(): number | undefined {
+  const until = process.env['ZZ_BENCH_UNTIL'];
+  return until === undefined ? undefined : Math.max(1, 1000 * Number(until) - Date.now());
+}
+
+/** Whether the time is up: what is left to measure waits for the next run. */
+export const isTimeUp = (): boolean => (timeLeft() ?? Infinity) <= 1;
 
 /** The first line that a program prints, or null where it does not run. */
 function said(program: string, ...args: string[]): string | null {

@@ -50,17 +50,20 @@ async function* ours(net: string, readings: number): AsyncGenerator<StepRow> {
   }
 }
 
+const machine = await thisMachine();
 const python = options.peers.includes('torch') ? findPython() : undefined;
-if (options.peers.includes('torch') && !python) console.error(`PyTorch is left out: ${NO_TORCH}`);
+/** Why PyTorch is left out: beside a GPU, the processor would take hours to say nothing. */
+const noTorch = !python ? NO_TORCH : options.backend === 'webgpu' && machine.gpu !== null && python.cuda === null ? `${python.command} has PyTorch ${python.torch}, which sees no CUDA device` : undefined;
+if (options.peers.includes('torch') && noTorch !== undefined) console.error(`PyTorch is left out: ${noTorch}`);
 
-async function* torch(net: string, readings: number): AsyncGenerator<StepRow> {
-  if (!python) return;
-  const args = ['bench/torch/steps.py', '--nets', net, '--readings', String(readings), '--modes', options.modes, ...widths, ...duration];
+const torch = (only: string) => async function* (net: string, readings: number): AsyncGenerator<StepRow> {
+  if (!python || noTorch !== undefined) return;
+  const args = ['bench/torch/steps.py', '--nets', net, '--readings', String(readings), '--modes', options.modes, '--precisions', only, ...widths, ...duration];
   for await (const line of jsonLines(python.command, args)) {
     const { mode, precision, ...row } = line as StepRow & { mode: string; precision: string };
     yield { ...row, who: 'torch', how: `${mode} ${precision}`, device: python.cuda ?? 'the processor' };
   }
-}
+};
 
 const tfjsVersion = options.peers.includes('tfjs') ? installed('@tensorflow/tfjs-backend-webgpu') : undefined;
 if (options.peers.includes('tfjs') && tfjsVersion === undefined) console.error('TensorFlow.js is left out: install it with npm ci --prefix bench/peers');
@@ -83,7 +86,7 @@ const record = await openRecord<StepRow>(
   {
     benchmark: 'steps',
     command: commandLine('steps'),
-    machine: await thisMachine(),
+    machine,
     versions: { ...ownVersions(), ...(python && { torch: python.torch }), ...(tfjsVersion !== undefined && { tfjs: tfjsVersion }) },
     options: { width, backend: options.backend, duration: duration.join(' ') },
   },
@@ -93,11 +96,25 @@ const record = await openRecord<StepRow>(
 const show = ({ net, readings, who, how, ms, missing }: StepRow): string =>
   `${net.padEnd(8)} ${String(readings).padStart(4)} ${who.padEnd(7)} ${how.padEnd(14)} ${ms ? `${ms.median.toPrecision(4)} ms a step (${ms.low.toPrecision(4)} to ${ms.high.toPrecision(4)})` : missing ?? ''}`;
 
+interface Participant {
+  readonly who: StepRow['who'];
+  /** What all of its rows end with. */
+  readonly how?: string;
+  readonly measure: (net: string, readings: number) => AsyncGenerator<StepRow>;
+}
+
+/** PyTorch by precision: each takes a minute or more, most of it for compiling, and is measured anew where the time was up before its end. */
+const participants: readonly Participant[] = [
+  { who: 'zigzag', measure: ours },
+  ...['fp32', 'tf32', 'bf16'].map((precision) => ({ who: 'torch' as const, how: precision, measure: torch(precision) })),
+  { who: 'tfjs', measure: tfjs },
+];
+
 let failed = false;
 for (const net of options.nets.split(',')) {
   for (const readings of options.readings.split(',').map(Number)) {
-    for (const [who, measure] of [['zigzag', ours], ['torch', torch], ['tfjs', tfjs]] as const) {
-      if (isTimeUp() || record.rows.some((row) => row.net === net && row.readings === readings && row.who === who)) continue;
+    for (const { who, how = '', measure } of participants) {
+      if (isTimeUp() || record.rows.some((row) => row.net === net && row.readings === readings && row.who === who && row.how.endsWith(how))) continue;
       try {
         const rows: StepRow[] = [];
         for await (const row of measure(net, readings)) rows.push(row);

@@ -1,6 +1,6 @@
 // Runs a benchmark: node scripts/bench.js NAME [ARGUMENT...] compiles the sources to a cache folder, then runs bench/NAME.ts from there.
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync } from 'node:fs';
+import { cpSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -22,7 +22,6 @@ function compile() {
   cpSync(join(root, 'package.json'), join(out, 'package.json'));
 }
 
-// Where TypeScript is not installed, as in an archive that scripts/pack.js made, the sources have been compiled before.
-if (existsSync(join(root, 'node_modules/typescript'))) compile();
+compile();
 const ran = spawnSync(process.execPath, [join(out, 'bench', `${name}.js`), ...args], { stdio: 'inherit', cwd: root });
 process.exit(ran.status ?? 1);

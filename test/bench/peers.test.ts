@@ -2,10 +2,10 @@
 
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { CASES } from '../../bench/examples.ts';
 import { writeStep } from '../../bench/gradient-file.ts';
 import { findPython, jsonLines, NO_TORCH } from '../../bench/python.ts';
@@ -23,6 +23,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'zz-peers-'));
 });
 afterAll(() => rm(folder, { recursive: true }));
+afterEach(() => vi.unstubAllEnvs());
 
 interface Compared {
   readonly loss: number | null;
@@ -74,6 +75,24 @@ describe.skipIf(!python)(`PyTorch${python ? '' : ` (skipped: ${NO_TORCH})`}`, ()
       { net: 'case-e', readings: 4, precision: 'fp32', mode: 'graph', missing: expect.stringMatching(/no torch\.compile|only on CUDA/) as string },
     ]);
   });
+});
+
+test('a Python that prints more than it is asked is understood', async () => {
+  const noisy = join(folder, 'python');
+  await writeFile(noisy, '#!/bin/sh\necho a warning\necho \'{"torch": "9.9", "cuda": "a GPU"}\'\n');
+  await chmod(noisy, 0o755);
+  vi.stubEnv('ZZ_PYTHON', noisy);
+  expect(findPython()).toEqual({ command: noisy, torch: '9.9', cuda: 'a GPU' });
+});
+
+test('a participant that does not come to its end is ended when the time is up; what it has measured stays', async () => {
+  vi.stubEnv('ZZ_BENCH_UNTIL', String(Date.now() / 1000 + 1));
+  const lines: unknown[] = [];
+  const all = async (): Promise<void> => {
+    for await (const line of jsonLines(process.execPath, ['-e', 'console.log("{}"); setInterval(() => 0, 1000)'])) lines.push(line);
+  };
+  await expect(all()).rejects.toThrow('was ended: the time is up');
+  expect(lines).toEqual([{}]);
 });
 
 const weightsOf = (net: string): number => parameterCount(sound(programAt(`dsl-examples/${net}.zz`), { width: WIDTH }));
