@@ -23,6 +23,16 @@ async function wrongOf(repeats: number, options: WebGpuOptions): Promise<string[
   return values.filter((id) => !(relativeError(found.get(id) ?? [], expected.get(id) ?? []) < limitOf(id)));
 }
 
+/** Of cases on changed numbers, those that lose what is no finite number to the evaluator. */
+async function lossesOf(change: (values: readonly number[]) => number[]): Promise<string[]> {
+  const { graph, feeds: drawn, values } = casesGraph(KINDS, 2);
+  const feeds = new Map([...drawn].map(([id, tensor]) => [id, tensor instanceof Float32Array ? Float32Array.from(change([...tensor])) : tensor]));
+  const expected = evaluate(graph, feeds, { precision: 'f32', wanted: values });
+  const found = await runWebGpu(graph, feeds, values, {});
+  // The sign of what is not a number is 0 on all backends but the evaluator.
+  return values.filter((id) => !id.startsWith('sign.') && Array.from(expected.get(id) ?? []).some((value, i) => !Number.isFinite(value) && Number.isFinite(found.get(id)?.[i])));
+}
+
 async function wrongCases(cases: readonly Case[], options: WebGpuOptions): Promise<string[]> {
   const { graph, feeds } = graphOf(cases);
   const wanted = graph.outputs.map(({ value }) => value);
@@ -34,6 +44,11 @@ async function wrongCases(cases: readonly Case[], options: WebGpuOptions): Promi
 describe.skipIf(missing !== undefined)(`WebGPU shaders${skipped}`, () => {
   test('every operation on random shapes computes what the evaluator computes', async () => {
     expect(await wrongOf(4, {})).toEqual([]);
+  });
+
+  test('what is not a number stays none, and logarithms and roots of negative numbers and of zero give none', async () => {
+    expect(await lossesOf((values) => values.map((value, i) => (i % 3 === 0 ? NaN : value)))).toEqual([]);
+    expect(await lossesOf((values) => values.map((value, i) => (i % 3 === 0 ? 0 : -value)))).toEqual([]);
   });
 
   test('on devices that bind four buffers, start eight workgroups along a dimension and have 16 invocations in one', async () => {

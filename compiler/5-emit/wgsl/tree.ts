@@ -12,6 +12,7 @@ import type { Task } from './nest.ts';
 import { guardsLoads } from './runs.ts';
 import { bindingsOf, groupNumber, stepOf, workgroupsOf } from './shader.ts';
 import type { Emission } from './shader.ts';
+import { functionFor } from './functions.ts';
 import type { Helpers } from './functions.ts';
 import { createNames, createScope, createWriter, indent } from './writer.ts';
 import type { Scope, Value, Writer } from './writer.ts';
@@ -74,7 +75,7 @@ export function treeStep(task: Task, { across, deep }: Shape, { buffer, home, de
   const bindings = bindingsOf({ reads: readsOf(flat), writes: flat.stores.map(({ output }) => output.id), wide: new Set(), buffer, home });
   const helpers: Helpers = new Map();
   const writer = createWriter({ bound: bindings.bound, helpers, fresh: createNames() });
-  const scope = createScope([element.name], { together: (reduction, inside) => together(writer, reduction, { across, deep }, inside) });
+  const scope = createScope([element.name], { together: (reduction, inside) => together(writer, reduction, { across, deep }, inside, helpers) });
   const named = flat.lets.reduce((inside, { name, value }) => writer.bind(name, value, inside), scope);
   // All threads compute the values; one of them stores.
   const values = flat.stores.map((store) => ({ ...store, value: { kind: 'local' as const, name: ` ${store.output.id}` } }));
@@ -99,7 +100,7 @@ export function treeStep(task: Task, { across, deep }: Shape, { buffer, home, de
 }
 
 /** The threads' shares of a reduction, then the tree. Every thread gets the result. */
-function together(writer: Writer, reduction: Reduction, { across, deep }: Shape, scope: Scope): Value {
+function together(writer: Writer, reduction: Reduction, { across, deep }: Shape, scope: Scope, helpers: Helpers): Value {
   const { variables, body } = chain(reduction);
   const term: Var = { name: 'term', extent: variables.reduce((product, { extent }) => product * extent, 1) };
   const places = unflatten(use(term), variables.map(({ extent }) => extent));
@@ -108,7 +109,7 @@ function together(writer: Writer, reduction: Reduction, { across, deep }: Shape,
   const { together: _, ...alone } = scope;
   const share = writer.loop(joined, (k) => `for (var ${k} = y; ${k} < ${term.extent}; ${k} += ${deep})`, alone);
   const result = writer.fresh('t');
-  const join = (a: string, b: string): string => (reduction.op === 'sum' ? `${a} + ${b}` : `max(${a}, ${b})`);
+  const join = (a: string, b: string): string => (reduction.op === 'sum' ? `${a} + ${b}` : `${functionFor('max', 'f32', helpers)}(${a}, ${b})`);
   const half = writer.fresh('h');
   scope.lines.push(
     `partial[thread] = ${share.text};`,

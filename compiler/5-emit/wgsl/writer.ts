@@ -206,7 +206,7 @@ export function createWriter({ bound, helpers, fresh, lane, places = new Map() }
       case 'unary':
         return call(expr.op, value(expr.x, scope));
       case 'binary':
-        return combine(expr.op, value(expr.a, scope), value(expr.b, scope));
+        return combine(expr.op, value(expr.a, scope), value(expr.b, scope), helpers);
       case 'let':
         return value(expr.body, bind(expr.name, expr.value, scope));
       case 'select':
@@ -283,7 +283,7 @@ export function createWriter({ bound, helpers, fresh, lane, places = new Map() }
       return wide;
     }
     const term = value(body, scope);
-    scope.lines.push(op === 'sum' ? `${total} += ${term.text};` : `${total} = max(${total}, ${term.text});`);
+    scope.lines.push(op === 'sum' ? `${total} += ${term.text};` : `${total} = ${functionFor('max', FLOATS[term.wide ? LANES : 1], helpers)}(${total}, ${term.text});`);
     return term.wide;
   };
 
@@ -359,13 +359,12 @@ function alike(a: Value, b: Value, wide = a.wide || b.wide): { texts: readonly [
   return { texts: [text(a), text(b)], wide: either };
 }
 
-const INFIX: Partial<Record<BinaryOp, string>> = { add: '+', sub: '-', mul: '*', div: '/' };
+const INFIX: Readonly<Record<Exclude<BinaryOp, 'min' | 'max'>, string>> = { add: '+', sub: '-', mul: '*', div: '/' };
 
-function combine(op: BinaryOp, a: Value, b: Value): Value {
-  const infix = INFIX[op];
-  if (infix !== undefined) return { text: `(${a.text} ${infix} ${b.text})`, wide: a.wide || b.wide };
+function combine(op: BinaryOp, a: Value, b: Value, helpers: Helpers): Value {
+  if (op !== 'min' && op !== 'max') return { text: `(${a.text} ${INFIX[op]} ${b.text})`, wide: a.wide || b.wide };
   const { texts, wide } = alike(a, b);
-  return { text: `${op}(${texts[0]}, ${texts[1]})`, wide };
+  return { text: `${functionFor(op, FLOATS[wide ? LANES : 1], helpers)}(${texts[0]}, ${texts[1]})`, wide };
 }
 
 /** Floor division or its remainder by a constant; `least` is the smallest that the dividend can be. */

@@ -7,9 +7,17 @@
 var<workgroup> tile_a: array<vec4f, 32>;
 var<workgroup> tile_b: array<vec4f, 16>;
 
+fn nan_vec4f(x: vec4f) -> vec4<bool> {
+  return (bitcast<vec4u>(x) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u);
+}
+
+fn max_vec4f(a: vec4f, b: vec4f) -> vec4f {
+  return select(select(max(a, b), b, nan_vec4f(b)), a, nan_vec4f(a));
+}
+
 fn finish(m: i32, q: i32, sum: vec4f) {
   if m >= 50 { return; }
-  b3[m * 2 + q] = max((sum + b2[q]), vec4f(0.0f));
+  b3[m * 2 + q] = max_vec4f((sum + b2[q]), vec4f(0.0f));
 }
 
 @compute @workgroup_size(4)
