@@ -20,11 +20,17 @@ function onInterrupt(stop: () => void): () => void {
   return undo;
 }
 
-// A reader that has seen enough (`zz ir FILE | head`) is no error.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 2));
+// A reader that has seen enough (`zz ir FILE | head`) is no error. A result that is lost otherwise, as on a full disk, is one; a run goes on and is saved.
+process.stdout.once('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  process.exitCode = 2;
+  process.stderr.write(`error: standard output cannot be written: ${error.message}\n`);
+}).on('error', () => undefined);
+// Messages that nobody reads any more (`zz train 2>&1 | head`) end a command as Ctrl-C does: a run is saved.
+process.stderr.once('error', () => process.kill(process.pid, 'SIGINT')).on('error', () => undefined);
 
 const { stdin, stdout, stderr, env } = process;
 const status = await main(process.argv.slice(2), { stdin, stdout, stderr, env, cwd: process.cwd(), onInterrupt });
-process.exitCode = status;
-// Devices may keep the event loop alive; what was written is flushed first.
-stdout.write('', () => stderr.write('', () => process.exit(status)));
+process.exitCode ??= status;
+// Devices may keep the event loop alive; what was written is flushed first, or its failure told.
+stdout.write('', () => setImmediate(() => stderr.write('', () => process.exit())));

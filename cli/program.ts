@@ -1,6 +1,6 @@
 // The command line: its commands, and how a run of it ends.
 
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Help } from 'commander';
 import { benchCommand } from './bench.ts';
 import { checkCommand } from './check.ts';
 import type { AddCommand } from './command.ts';
@@ -19,10 +19,18 @@ import { irCommand } from './ir.ts';
 import { lspCommand } from './lsp.ts';
 import { playgroundCommand } from './playground.ts';
 import { predictCommand } from './predict.ts';
+import { wrapped } from './table.ts';
 import { trainCommand } from './train.ts';
 import { VERSION } from './version.ts';
 
 const COMMANDS: readonly AddCommand[] = [checkCommand, fmtCommand, irCommand, compileCommand, trainCommand, evalCommand, predictCommand, importCommand, compareCommand, benchCommand, playgroundCommand, dataCommand, doctorCommand, lspCommand, completionCommand, helpCommand];
+
+/** An item of a help text: as usual where there is room beside the term, otherwise with its description below. */
+const formatItem: Help['formatItem'] = function (this: Help, term, termWidth, description, helper) {
+  const width = this.helpWidth ?? 80;
+  if (description === '' || width - termWidth - 4 >= this.minWidthToWrap) return Help.prototype.formatItem.call(this, term, termWidth, description, helper);
+  return `  ${term}\n${wrapped(description, Math.max(16, width - 4)).replaceAll(/^/gm, '    ')}`;
+};
 
 /** Runs `zz` with the arguments after the program's name and returns its exit status: 0 good, 1 the user's input, 2 the environment, 130 interrupted. */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
@@ -39,7 +47,7 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
       getOutHelpWidth: () => widthOf(io, io.stdout, 80),
       getErrHelpWidth: () => widthOf(io, io.stderr, 80),
     })
-    .configureHelp({ minWidthToWrap: 24, subcommandTerm: (command) => command.name() })
+    .configureHelp({ minWidthToWrap: 24, subcommandTerm: (command) => command.name(), formatItem })
     .exitOverride()
     .addHelpText('after', '\nExample:\n  zz train dsl-examples/case-b.zz --data synthetic --width 0.25\n');
   for (const add of COMMANDS) {

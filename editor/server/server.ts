@@ -54,6 +54,9 @@ const clientOf = ({ capabilities: { textDocument, workspace } }: InitializeParam
   folders: workspace?.workspaceFolders ?? false,
 });
 
+/** Clients that know no folders name one root. */
+const foldersOf = ({ workspaceFolders, rootUri }: InitializeParams): readonly string[] => workspaceFolders?.map(({ uri }) => uri) ?? (rootUri === null ? [] : [rootUri]);
+
 const CAPABILITIES: InitializeResult['capabilities'] = {
   textDocumentSync: { openClose: true, change: TextDocumentSyncKind.Incremental, save: false },
   hoverProvider: true,
@@ -87,7 +90,7 @@ function attach(connection: Connection, disk: Reader, version: string, delay: nu
 
   connection.onInitialize((params) => {
     client = clientOf(params);
-    setFolders((params.workspaceFolders ?? []).map(({ uri }) => uri));
+    setFolders(foldersOf(params));
     return { capabilities: CAPABILITIES, serverInfo: { name: 'zz', version } };
   });
   connection.onInitialized(() => {

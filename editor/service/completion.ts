@@ -124,7 +124,7 @@ const KINDS: { readonly [K in Definition['kind']]: CompletionKind } = { net: 'ne
 function values({ analysis, context, offset }: At, wanted: (definition: Definition) => boolean = isValue(context)): Completion[] {
   const net = netAt(analysis, offset);
   const { streams, inStreams, statement = Infinity } = context;
-  const named = visibleAt(analysis, offset).filter((each) => wanted(each) && each.loc.span.start < statement && !streams.includes(each.name));
+  const named = visibleAt(analysis, context, offset).filter((each) => wanted(each) && each.loc.span.start < statement && !streams.includes(each.name));
   const around = inStreams ? streams.map((name): Completion => ({ label: name, kind: 'stream', snippet: name })) : [];
   return [...around, ...named.map((definition): Completion => {
     const shown = net ? analysis.facts(net).at(definition.loc).join(' or ') : '';
@@ -138,7 +138,7 @@ const isValue = ({ view }: Context) => ({ kind }: Definition): boolean => kind =
 function functions(at: At, piped: 0 | 1): Completion[] {
   if (at.context.view) return augmentations();
   const { statement = Infinity } = at.context;
-  const layers = visibleAt(at.analysis, at.offset).filter(({ kind, loc }) => kind === 'layer' && loc.span.start < statement);
+  const layers = visibleAt(at.analysis, at.context, at.offset).filter(({ kind, loc }) => kind === 'layer' && loc.span.start < statement);
   const nets = [...libraryOf(at.analysis).nets.values()].filter(({ net }) => net !== netAt(at.analysis, at.offset));
   const grad = at.context.block === 'backward' ? [{ label: 'grad', kind: 'function', detail: 'grad(name)', about: 'The adjoint of a named value.', snippet: 'grad(${1:name})' } as const] : [];
   return [
@@ -184,8 +184,8 @@ function argumentValues(at: At): Completion[] {
   return [...own, ...(open ? [...values(at), ...functions(at, 0)] : values(at, ({ number }) => number))];
 }
 
-function cells({ analysis, offset }: At): Completion[] {
-  const own = visibleAt(analysis, offset).filter(({ kind }) => kind === 'cell').map(({ name }) => name);
+function cells({ analysis, context, offset }: At): Completion[] {
+  const own = visibleAt(analysis, context, offset).filter(({ kind }) => kind === 'cell').map(({ name }) => name);
   return [...own, ...libraryOf(analysis).cells.keys()].map((name) => ({ label: name, kind: 'cell', snippet: name }));
 }
 

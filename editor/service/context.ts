@@ -86,6 +86,7 @@ interface Frame {
 const STARTER_WORDS: ReadonlySet<string> = new Set([...STARTERS].map(({ name }) => name));
 const BLOCKS: Readonly<Record<string, BlockKind>> = { Net: 'net', Cell: 'cell', Streams: 'streams', Twin: 'twin', Backward: 'backward', Train: 'train' };
 const BLOCK_KINDS: ReadonlySet<string> = new Set(['file', ...Object.values(BLOCKS)]);
+const NOT_IN_CELLS: ReadonlySet<string> = new Set(['Input', 'View', 'Layer', 'Cell', 'Streams', 'Twin', 'Backward', 'Output', 'Loss', 'Train']);
 const OPERATORS: ReadonlySet<string> = new Set(['Equal', 'PlusEqual', 'Plus', 'Minus', 'Star', 'Slash', 'BackArrow']);
 /** After these keywords a new name is given. */
 const NAMING: ReadonlySet<string> = new Set(['Net', 'Input', 'View', 'Let', 'Layer', 'Cell', 'Streams', 'Twin', 'Repeat', 'Grad']);
@@ -165,9 +166,10 @@ function scan(tokens: readonly Token[]): State {
     // The last expression of a cell begins without a sign of it.
     if (top().kind === 'cell' && last && endsExpression(last) && (isName(token) || type === 'Number' || type === 'LParen' && !isName(last))) statement = undefined;
     if (STARTER_WORDS.has(type)) {
-      // A statement ends whatever brackets were left open; a net, all blocks.
+      // A statement ends whatever brackets were left open; a net, all blocks; one that no cell has, a cell.
       while (!inBlock()) frames.pop();
       if (type === 'Net' || type === 'Import') frames.length = 1;
+      else if (top().kind === 'cell' && NOT_IN_CELLS.has(type)) frames.pop();
       statement = token;
       if (type === 'Key') {
         top().given.push(text);

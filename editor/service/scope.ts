@@ -14,9 +14,10 @@ const NOTHING: Library = { nets: new Map(), cells: new Map() };
 export const libraryOf = ({ program }: Analysis): Library => program.main?.library ?? NOTHING;
 
 /** The definitions that may be named at an offset: those above it in its net; in a cell its own, and of the net's the layers and plain numbers. */
-export function visibleAt(analysis: Analysis, offset: number): Definition[] {
+export function visibleAt(analysis: Analysis, { block }: Context, offset: number): Definition[] {
   const net = netAt(analysis, offset);
-  const cell = net?.items.find((item) => item.kind === 'cell' && item.loc.span.start < offset && offset <= item.loc.span.end);
+  // Not told from where the cell ends: one that is being typed ends too early.
+  const cell = block === 'cell' ? net?.items.findLast((item) => item.kind === 'cell' && item.loc.span.start < offset) : undefined;
   const above = analysis.names.definitions.filter(({ owner, loc }) => (owner === net || (cell && owner === cell)) && loc.span.end < offset);
   const seen = above.filter(({ owner, kind, number }) => cell === undefined || owner === cell || kind === 'layer' || number);
   return [...new Map(seen.map((each) => [each.name, each])).values()];
@@ -33,7 +34,7 @@ export interface ActiveCall {
 
 /** The open calls that could be resolved, innermost last. Nothing is known of what stands in a call that could not. */
 export function activeCalls(analysis: Analysis, context: Context, offset: number): (ActiveCall | undefined)[] {
-  const scope = scopeOf(visibleAt(analysis, offset));
+  const scope = scopeOf(visibleAt(analysis, context, offset));
   let around: Taking | undefined = settingOf(context.setting);
   return context.calls.map((call) => {
     const choice = around?.calls && Object.hasOwn(around.calls, call.callee) ? around.calls[call.callee] : undefined;

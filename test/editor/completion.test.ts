@@ -58,6 +58,12 @@ const CASES: readonly (readonly [marked: string, some: readonly string[], none: 
   [inNet('y = concat(image, image, axis: |)'), ['channel'], ['conv']],
   [inNet('y = conv(|'), ['image', 'relu', 'k:'], ['view']],
   [inNet('layer head = dense(3)\n  y = image -> |'), ['head', 'conv'], []],
+  // A cell that is being typed: its brace has not come.
+  [inNet('cell Rec(x, h) { |'), ['x', 'h', 'conv'], ['image']],
+  ['net Test {\n  input image: [8, 8, 3]\n  cell Rec(x, h) { |', ['x', 'h', 'conv'], ['image']],
+  ['net Test {\n  input image: [8, 8, 3]\n  cell Rec(x, h) { c = x + |', ['x', 'h', 'conv'], ['c', 'image']],
+  [inNet('cell Rec(x, h) { c = x -> conv(3) c + |\n  streams L, R of Rec { step image: straight }'), ['x', 'h', 'c'], ['image']],
+  [inNet('cell Rec(x, h) { x + h\n  layer head = dense(3)\n  y = |'), ['image', 'head'], ['x', 'h']],
   [inNet('layer head = |'), ['dense', 'conv'], ['head']],
   [inNet('layer head = dense(|)'), ['units:', 'bias:'], ['x:']],
   [inNet('view v = |'), ['image', 'each'], ['conv']],

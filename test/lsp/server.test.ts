@@ -84,7 +84,47 @@ describe('imports', () => {
   });
 });
 
+describe('what is not on the disk', () => {
+  it('a name is changed in open texts as they stand, in files, and in texts that were never saved', async () => {
+    const session = await onDisk();
+    const main = session.open(path('one', 'main.zz'), MAIN);
+    const blocks = session.open(path('one', 'blocks.zz'), `# not saved 😀\n${BLOCKS}`);
+    const fresh = session.open(path('one', 'deep', 'fresh.zz'), MAIN.replace('"', '"../').replace('Main', 'Fresh'));
+    const edit = await session.request<WorkspaceEdit>('textDocument/rename', { ...at(session, main, '-> Block', 4), newName: 'Unit' });
+    expect(Object.fromEntries(Object.entries(edit.changes ?? {}).map(([uri, edits]) => [uri, edits.map(({ range: { start } }) => [start.line, start.character])]))).toEqual({ [main]: [[4, 22]], [blocks]: [[1, 4]], [fresh]: [[4, 22]] });
+    await session.end();
+  });
+
+  it('a file that is deleted while others import it, and while it is open itself', async () => {
+    const session = await onDisk();
+    const gone = path('one', 'gone.zz');
+    writeFileSync(gone, BLOCKS);
+    const main = session.open(path('one', 'main.zz'), MAIN.replace('blocks', 'gone'));
+    expect(codes(await session.diagnostics(main))).toEqual(['ZZ2105']);
+    rmSync(gone);
+    session.notify('workspace/didChangeWatchedFiles', { changes: [{ uri: uriOf('one', 'gone.zz'), type: 3 }] });
+    expect(codes(await session.diagnostics(main))).toEqual(['ZZ2010', 'ZZ2003']);
+    expect(await session.request('textDocument/definition', at(session, main, '-> Block', 4))).toBeNull();
+    // Its text is still in the editor: it counts.
+    const open = session.open(gone, BLOCKS);
+    expect(codes(await session.diagnostics(main))).toEqual(['ZZ2105']);
+    expect(await session.request('textDocument/definition', at(session, main, '-> Block', 4))).toMatchObject([{ targetUri: open }]);
+    session.notify('textDocument/didClose', { textDocument: { uri: open } });
+    expect(codes(await session.diagnostics(main))).toContain('ZZ2003');
+    expect(session.log).toEqual([]);
+    await session.end();
+  });
+});
+
 describe('several folders', () => {
+  it('a client that knows no folders names its root', async () => {
+    const session = await sessionHere([path('one')], disk, {});
+    const blocks = session.open(path('one', 'blocks.zz'), BLOCKS);
+    const found = await session.request<Location[]>('textDocument/references', { ...at(session, blocks, 'Block'), context: { includeDeclaration: false } });
+    expect(found.map(({ uri }) => uri)).toEqual([uriOf('one', 'main.zz')]);
+    await session.end();
+  });
+
   it('references and renaming stay in the program', async () => {
     const session = await onDisk();
     const blocks = session.open(path('one', 'blocks.zz'), BLOCKS);
@@ -128,6 +168,18 @@ describe('documents', () => {
       const tokens = (of: string) => session.request<SemanticTokens>('textDocument/semanticTokens/full', { textDocument: { uri: of } });
       expect((await tokens(uri)).data).toEqual((await tokens(fresh)).data);
     }
+    await session.end();
+  });
+
+  it('places are counted in UTF-16, as the protocol has it: a character beyond its first plane is two', async () => {
+    const session = await sessionHere();
+    const text = 'net A { input image: [8, 8, 3] train { dataset "😀😀" } output y = image -> conv(3, k: nothing) }';
+    const uri = session.open('/tmp/utf16.zz', text);
+    const { diagnostics } = await session.diagnostics(uri);
+    const wrong = diagnostics.find(({ code }) => code === 'ZZ2001');
+    expect(text.slice(wrong?.range.start.character, wrong?.range.end.character)).toBe('nothing');
+    const edit = await session.request<WorkspaceEdit>('textDocument/rename', { textDocument: { uri }, position: { line: 0, character: text.lastIndexOf('image') }, newName: 'picture' });
+    expect(edit.changes?.[uri]?.map(({ range: { start, end } }) => text.slice(start.character, end.character))).toEqual(['image', 'image']);
     await session.end();
   });
 

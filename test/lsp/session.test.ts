@@ -5,10 +5,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { analysisAt, BROKEN, ROOT, textOf } from '../editor/helpers.ts';
 import { build } from '../cli/built.ts';
 import { sessionOf } from './session.ts';
-import { longText, medians, work, type Times } from './script.ts';
+import { longText, median, medians, work, type Times } from './script.ts';
 
-/** The most a request may take, in milliseconds: where an editor's user begins to wait. */
-const LIMIT = 50;
 const LINES = 1000;
 const ROUNDS = 3;
 
@@ -22,6 +20,8 @@ afterAll(async () => {
 
 describe(`files of ${LINES} lines`, () => {
   const times: Times = new Map();
+  /** Milliseconds that the server ran to check a text that it had not seen. */
+  const checks: number[] = [];
 
   it.each(['case-a', 'case-b', 'case-c', 'case-d', 'case-e-manual'])('%s', async (name) => {
     const text = longText(textOf(`dsl-examples/${name}.zz`), LINES);
@@ -31,14 +31,22 @@ describe(`files of ${LINES} lines`, () => {
     await work(session, uri, times, ROUNDS);
     expect(session.textOf(uri)).toBe(text);
     session.notify('textDocument/didClose', { textDocument: { uri } });
+    const ran = session.busy();
+    const again = session.open(`/tmp/again-${name}.zz`, text);
+    const start = performance.now();
+    await session.diagnostics(again);
+    checks.push(ran === undefined ? performance.now() - start : (session.busy() ?? NaN) - ran);
+    session.notify('textDocument/didClose', { textDocument: { uri: again } });
   });
 
-  // The time that the server's thread ran, not that of the clock: other work on the machine takes the processor too. Of each kind the median, as one request may clean up after others.
-  it(`every kind of request takes less than ${LIMIT} ms`, () => {
+  // A ratio within one run, as machines differ and are at times busy. Where nothing else runs a check takes about 20 ms, and users begin to wait at 50; ZZ_DEBUG shows what it is here.
+  // Of each kind the median, as one request may clean up after others.
+  it('every kind of request takes less than three times what a check from the start does', () => {
     const found = medians(times);
-    if (process.env['ZZ_DEBUG']) console.log(Object.fromEntries([...found].map(([method, { waited, busy, most }]) => [method, `busy ${busy.toFixed(1)}, waited ${waited.toFixed(1)}, at most ${most.toFixed(1)} ms`])));
+    const limit = 3 * median(checks);
+    if (process.env['ZZ_DEBUG']) console.log(`limit ${limit.toFixed(1)} ms`, Object.fromEntries([...found].map(([method, { waited, busy, most }]) => [method, `busy ${busy.toFixed(1)}, waited ${waited.toFixed(1)}, at most ${most.toFixed(1)} ms`])));
     expect(found.size).toBeGreaterThan(14);
-    expect([...found].filter(([, { busy }]) => !(busy < LIMIT))).toEqual([]);
+    expect([...found].filter(([, { busy }]) => !(busy < limit))).toEqual([]);
   });
 });
 

@@ -52,7 +52,10 @@ async function begin(connection: ProtocolConnection, status: Promise<number | nu
   connection.listen();
   const request = <T>(method: string, params: unknown): Promise<T> => connection.sendRequest(method, params);
   const notify = (method: string, params: unknown): void => void connection.sendNotification(method, params as object);
-  const initialized = await request('initialize', { processId: process.pid, rootUri: null, capabilities, workspaceFolders: folders.map((folder) => ({ uri: pathToFileURL(folder).href, name: folder })) });
+  const [root, ...all] = folders.map((folder) => ({ uri: pathToFileURL(folder).href, name: folder }));
+  // Clients that know no folders name one root.
+  const where = 'workspace' in capabilities ? { rootUri: null, workspaceFolders: root ? [root, ...all] : [] } : { rootUri: root?.uri ?? null };
+  const initialized = await request('initialize', { processId: process.pid, capabilities, ...where });
   notify('initialized', {});
   const documentOf = (uri: string): TextDocument => {
     const document = documents.get(uri);
