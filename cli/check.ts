@@ -12,19 +12,20 @@ export const checkCommand: AddCommand = (program, io, done) => {
   program
     .command('check')
     .summary('diagnostics of .zz files')
-    .description('Reports errors, warnings and notes. Exit status 1 where there are errors.')
-    .argument('<file...>', '.zz files')
+    .description('Reports errors, warnings and notes. `-` reads standard input. Exit status 1 where there are errors.')
+    .argument('<file...>', '.zz files, or -')
     .addOption(choice('--format <form>', 'how they are written', ['text', 'json'], 'text'))
-    .addHelpText('after', '\nExamples:\n  zz check dsl-examples/*.zz\n  zz check net.zz --format json\n')
+    .addHelpText('after', '\nExamples:\n  zz check dsl-examples/*.zz\n  zz check net.zz --format json\n  cat net.zz | zz check -\n')
     .action(async (files: string[], { format }: { format: 'text' | 'json' }) => done(await check(files, format, io)));
 };
 
 async function check(files: readonly string[], format: 'text' | 'json', io: Io): Promise<number> {
   const { loadProgram } = await import('../compiler/2-graph/build.ts');
   const { checkNets } = await import('../compiler/check.ts');
-  const reader = await diskReader(io);
+  const targets = files.map(parseTarget);
+  const reader = await diskReader(io, targets);
   const found: Diagnostic[] = [];
-  for (const { file } of files.map(parseTarget)) {
+  for (const { file } of targets) {
     const program = loadProgram(file, reader);
     const diagnostics = checkNets(program);
     found.push(...diagnostics);

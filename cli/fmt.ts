@@ -6,7 +6,7 @@ import { hasErrors, type Diagnostic, type Source } from '../compiler/diagnostics
 import type { AddCommand } from './command.ts';
 import { sayTally, showDiagnostics, textsOf } from './diagnostics.ts';
 import { at, EXIT, print, say, type Io } from './io.ts';
-import { diskReader } from './source.ts';
+import { diskReader, parseTarget } from './source.ts';
 
 interface Options {
   readonly check?: boolean;
@@ -27,11 +27,13 @@ export const fmtCommand: AddCommand = (program: Command, io, done) => {
     });
 };
 
-async function formatFile(file: string, { check = false }: Options, io: Io): Promise<number> {
-  const [{ decodeSource }, { formatSource }] = await Promise.all([import('../compiler/1-syntax/parse.ts'), import('../compiler/1-syntax/print.ts')]);
-  const found = file === '-' ? decodeSource('<stdin>', await readAll(io)) : asDecoded((await diskReader(io)).read(file));
-  const { source } = found;
-  if (!source) return refuse(io, found.diagnostics);
+async function formatFile(named: string, { check = false }: Options, io: Io): Promise<number> {
+  const { formatSource } = await import('../compiler/1-syntax/print.ts');
+  const isStdin = named === '-';
+  // A colon belongs to the name: no net is asked for.
+  const { file } = isStdin ? parseTarget(named) : { file: named };
+  const source = (await diskReader(io, [{ file }])).read(file);
+  if (!('text' in source)) return refuse(io, [source]);
   const { text, diagnostics } = formatSource(source);
   if (text === undefined || hasErrors(diagnostics)) return refuse(io, diagnostics, source);
   if (check) {
@@ -39,22 +41,13 @@ async function formatFile(file: string, { check = false }: Options, io: Io): Pro
     say(io, `${file} is not in the canonical form`);
     return EXIT.user;
   }
-  if (file === '-') print(io, text);
+  if (isStdin) print(io, text);
   else if (text !== source.text) await writeWhole(at(io, file), text);
   return EXIT.good;
 }
-
-const asDecoded = (read: Source | Diagnostic): { readonly source?: Source; readonly diagnostics: readonly Diagnostic[] } =>
-  'text' in read ? { source: read, diagnostics: [] } : { diagnostics: [read] };
 
 function refuse(io: Io, diagnostics: readonly Diagnostic[], source?: Source): number {
   showDiagnostics(io, io.stderr, diagnostics, textsOf(source ? [{ source }] : []));
   sayTally(io, diagnostics);
   return EXIT.user;
-}
-
-async function readAll(io: Io): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of io.stdin) chunks.push(typeof chunk === 'string' ? new TextEncoder().encode(chunk) : chunk);
-  return Buffer.concat(chunks);
 }

@@ -30,8 +30,9 @@ export const programTexts = (program: Program): Texts => textsOf(program.files);
 /** Loads `FILE` or `FILE:NetName`; flags change the net's own settings. Shows warnings. Throws SourceError where the source is wrong. */
 export async function loadNet(io: Io, target: string, { overrides, width }: { readonly overrides: readonly Override[]; readonly width: number }): Promise<LoadedNet> {
   const { loadProgram } = await import('../compiler/2-graph/build.ts');
-  const { file, net } = parseTarget(target);
-  const loaded = await build(io, loadProgram(file, await diskReader(io)), file, net, width);
+  const parsed = parseTarget(target);
+  const { file, net } = parsed;
+  const loaded = await build(io, loadProgram(file, await diskReader(io, [parsed])), file, net, width);
   // A path in the file is seen from the file.
   const own = { ...loaded.settings, dataset: datasetPath(loaded.settings.dataset, dirname(at(io, file))) };
   return { ...loaded, settings: await applyOverrides(io, own, overrides) };

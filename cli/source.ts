@@ -11,10 +11,21 @@ export interface Target {
   readonly net?: string;
 }
 
-/** `FILE` or `FILE:NetName`. */
+/** Standard input, which users name `-`, as messages name it. */
+const STDIN = '<stdin>';
+
+/** `FILE` or `FILE:NetName`, where FILE may be `-`. */
 export function parseTarget(text: string): Target {
-  const match = /^(.+):([A-Za-z_]\w*)$/s.exec(text);
-  return match ? { file: match[1] ?? '', net: match[2] ?? '' } : { file: text };
+  const [, file = text, net] = /^(.+):([A-Za-z_]\w*)$/s.exec(text) ?? [];
+  return { file: file === '-' ? STDIN : file, ...(net !== undefined && { net }) };
+}
+
+/** All of standard input, for a reader of what these targets name; nothing where none of them is `-`. */
+async function stdinFor(io: Io, targets: readonly Target[]): Promise<Uint8Array | undefined> {
+  if (!targets.some(({ file }) => file === STDIN)) return undefined;
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of io.stdin) chunks.push(typeof chunk === 'string' ? new TextEncoder().encode(chunk) : chunk);
+  return Buffer.concat(chunks);
 }
 
 /** A file with more is refused without reading it; a smaller one that is still too large is the decoder's to refuse. */
@@ -23,17 +34,23 @@ const FAR_TOO_LARGE = 64 * 2 ** 20;
 const refusal = (code: 'ZZ1007' | 'ZZ1008', file: string, message: string): Diagnostic =>
   diagnostic(code, { file, line: 1, column: 1, span: { start: 0, end: 0 } }, message);
 
-/** Reads .zz files from the disk. */
-export async function diskReader(io: Io): Promise<Reader> {
+/** Reads .zz files from the disk, and standard input where one of the targets is `-`. */
+export async function diskReader(io: Io, targets: readonly Target[] = []): Promise<Reader> {
   const { decodeSource } = await import('../compiler/1-syntax/parse.ts');
+  const stdin = await stdinFor(io, targets);
+  const decoded = (file: string, bytes: Uint8Array): Source | Diagnostic => {
+    const { source, diagnostics } = decodeSource(file, bytes);
+    return source ?? diagnostics[0] ?? refusal('ZZ1008', file, `${file} cannot be decoded`);
+  };
   const read = (file: string): Source | Diagnostic => {
+    if (file === STDIN && stdin) return decoded(file, stdin);
+    if (file === '') return refusal('ZZ1008', file, 'the name of the file is empty');
     const handle = openSync(at(io, file), 'r');
     try {
       const stat = fstatSync(handle);
       if (stat.isDirectory()) return refusal('ZZ1008', file, `${file} is a folder`);
       if (stat.size > FAR_TOO_LARGE) return refusal('ZZ1007', file, `${file} has ${stat.size} bytes`);
-      const { source, diagnostics } = decodeSource(file, readFileSync(handle));
-      return source ?? diagnostics[0] ?? refusal('ZZ1008', file, `${file} cannot be decoded`);
+      return decoded(file, readFileSync(handle));
     } finally {
       closeSync(handle);
     }

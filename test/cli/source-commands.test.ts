@@ -95,6 +95,17 @@ describe('check', () => {
     await rm(file, { recursive: true });
   });
 
+  test('standard input is -, its imports seen from the working directory', async () => {
+    const tiny = await readFile(join(cwd, 'tiny.zz'), 'utf8');
+    expect(await zz(['check', '-'], { cwd, stdin: tiny })).toMatchObject({ status: 0, stderr: '1 file is clean\n' });
+    const wrong = await zz(['check', 'tiny.zz', '-'], { cwd, stdin: 'import "tiny.zz"\nnet A {\n  input image: [8, 8, 3]\n  output y = imge -> Tiny\n}\n' });
+    expect(wrong.status).toBe(1);
+    expect(wrong.stdout).toMatch(/^<stdin>:4:14: error ZZ2001: .*\n {2}4 \| .*imge/m);
+    const [piped, named] = await Promise.all([zz(['ir', '-'], { cwd, stdin: tiny }), zz(['ir', 'tiny.zz'], { cwd })]);
+    expect(piped).toEqual({ ...named, stdout: named.stdout.replaceAll('@tiny.zz', '@"<stdin>"') });
+    expect(await zz(['check', ''], { cwd })).toMatchObject({ status: 1, stdout: expect.stringContaining('the name of the file is empty') as string });
+  });
+
   test('colours only where they are wanted', async () => {
     expect((await zz(['check', 'bad.zz'], { cwd, env: { FORCE_COLOR: '1', NO_COLOR: '' } })).stdout).toContain('\u001b[31m');
     expect((await zz(['check', 'bad.zz'], { cwd, env: { FORCE_COLOR: '1' } })).stdout).not.toContain('\u001b');
@@ -134,6 +145,8 @@ describe('fmt', () => {
     const ran = await zz(['fmt', '-'], { cwd, stdin: messy });
     expect(ran).toMatchObject({ status: 0, stderr: '' });
     expect((await zz(['fmt', '-'], { cwd, stdin: ran.stdout })).stdout).toBe(ran.stdout);
+    expect(await zz(['fmt', '--check', '-'], { cwd, stdin: messy })).toEqual({ status: 1, stdout: '', stderr: '<stdin> is not in the canonical form\n' });
+    expect((await zz(['fmt', '-'], { cwd, stdin: 'net {' })).stderr).toMatch(/^<stdin>:1:5: error ZZ1003/);
   });
 
   test('a file with errors is left alone; the others are formatted', async () => {

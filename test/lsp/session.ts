@@ -50,8 +50,8 @@ async function begin(connection: ProtocolConnection, status: Promise<number | nu
   connection.onNotification('window/logMessage', ({ message }: { message: string }) => { log.push(message); });
   connection.onRequest('client/registerCapability', () => null);
   connection.listen();
-  const request = <T>(method: string, params: unknown): Promise<T> => connection.sendRequest(method, params);
-  const notify = (method: string, params: unknown): void => void connection.sendNotification(method, params as object);
+  const request = <T>(method: string, params: unknown): Promise<T> => (params === undefined ? connection.sendRequest(method) : connection.sendRequest(method, params));
+  const notify = (method: string, params: unknown): void => void (params === undefined ? connection.sendNotification(method) : connection.sendNotification(method, params as object));
   const [root, ...all] = folders.map((folder) => ({ uri: pathToFileURL(folder).href, name: folder }));
   // Clients that know no folders name one root.
   const where = 'workspace' in capabilities ? { rootUri: null, workspaceFolders: root ? [root, ...all] : [] } : { rootUri: root?.uri ?? null };
