@@ -1,5 +1,7 @@
 // Builds the playground, a static site, into a folder: dist/playground where none is given.
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { refuseOthers } from './replaceable.js';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -8,4 +10,8 @@ export async function buildPlayground(folder) {
   await build({ configFile: here('../playground/vite.config.ts'), logLevel: 'error', build: { outDir: folder, emptyOutDir: true } });
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) await buildPlayground(process.argv[2] ?? here('../dist/playground'));
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const folder = resolve(process.argv[2] ?? here('../dist/playground'));
+  refuseOthers(folder, 'assets');
+  await buildPlayground(folder);
+}

@@ -1,7 +1,8 @@
 // The documentation as a site: every link leads somewhere, code is coloured and unchanged, the search finds, and pages can be read at 400 pixels, light and dark.
 // What needs a browser is skipped where there is none: `apt-get install chromium`, or set CHROMIUM to one.
 
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -26,6 +27,16 @@ it('has a page for each of docs/, the README and the examples', () => {
   expect(pages).toHaveLength(PAGES.length + 1);
   expect(readdirSync(out).filter((name) => name.endsWith('.html')).sort()).toEqual([...pages].sort());
   expect(pages.slice(0, 3)).toEqual(['index.html', 'pages.html', 'quickstart.html']);
+});
+
+it.each(['docs', 'playground'])('npm run build:%s replaces no folder that it did not write', (script) => {
+  const folder = join(parent, script);
+  mkdirSync(folder);
+  writeFileSync(join(folder, 'precious.txt'), 'kept');
+  const { status, stderr } = spawnSync(process.execPath, [join(ROOT, `scripts/${script}.js`), folder], { encoding: 'utf8' });
+  expect(status).toBe(1);
+  expect(stderr).toMatch(/^error: .* was not written by this script, which would replace all of it\n {2}Name a new or an empty folder\.$/m);
+  expect(readdirSync(folder)).toEqual(['precious.txt']);
 });
 
 describe.each(pages)('%s', (page) => {
