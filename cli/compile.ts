@@ -4,7 +4,7 @@ import { stat } from 'node:fs/promises';
 import { dirname, extname } from 'node:path';
 import { InvalidArgumentError, Option } from 'commander';
 import { writeWhole } from '../runtime/files.ts';
-import { openRun } from '../runtime/run-dir.ts';
+import { openTrained } from '../runtime/run-dir.ts';
 import { readSafetensors } from '../runtime/tensor-file.ts';
 import type { AddCommand } from './command.ts';
 import type { CompileRequest, CompileTarget } from './compile/target.ts';
@@ -102,7 +102,7 @@ async function requestOf(file: string | undefined, options: Options, io: Io): Pr
     const net = await loadNet(io, file, { overrides, width: width ?? 1 });
     return { net, backends, out, ...(from !== undefined && (await readWeights(net, at(io, from), from))) };
   }
-  const run = await openRun(at(io, from));
+  const run = await openTrained(at(io, from));
   if (width !== undefined && width !== run.config.width) throw new UsageError(`the run was trained with --width ${run.config.width}`, 'Leave --width out.');
   const kept = await netOfRun(io, run);
   if (file !== undefined && (await loadNet(io, file, { overrides: [], width: run.config.width })).source !== kept.source) {

@@ -2,7 +2,7 @@
 
 import { evaluating, type Evaluation } from '../runtime/evaluate.ts';
 import { readCheckpoint } from '../runtime/checkpoint-file.ts';
-import { openRun } from '../runtime/run-dir.ts';
+import { openTrained } from '../runtime/run-dir.ts';
 import { showConfusion } from './confusion.ts';
 import { netOfRun } from './load.ts';
 import { at, EXIT, print, printJson, widthOf, type Io } from './io.ts';
@@ -37,7 +37,7 @@ export const evalCommand: AddCommand = (program, io, done) => {
 
 async function runEvaluation(dir: string, options: Options, io: Io): Promise<number> {
   const quiet = options.quiet === true || options.json === true;
-  const run = await openRun(at(io, dir));
+  const run = await openTrained(at(io, dir));
   const checkpoint = await readCheckpoint(run.paths.checkpoint);
   const settings = { ...run.config.settings, ...(options.data !== undefined && { dataset: datasetPath(options.data, io.cwd) }) };
   const config = { ...run.config, settings, backend: options.backend ?? run.config.backend };

@@ -6,7 +6,7 @@ import { readCheckpoint } from '../runtime/checkpoint-file.ts';
 import { classify } from '../runtime/classify.ts';
 import { EVALUATE } from '../runtime/evaluate.ts';
 import { programOf } from '../runtime/feeds.ts';
-import { openRun } from '../runtime/run-dir.ts';
+import { openTrained } from '../runtime/run-dir.ts';
 import { BACKEND_NAMES } from './backends.ts';
 import { offering } from './choice.ts';
 import { netOfRun } from './load.ts';
@@ -38,7 +38,7 @@ export const predictCommand: AddCommand = (program, io, done) => {
 };
 
 async function runPrediction(dir: string, files: readonly string[], options: Options, io: Io): Promise<number> {
-  const run = await openRun(at(io, dir));
+  const run = await openTrained(at(io, dir));
   const checkpoint = await readCheckpoint(run.paths.checkpoint);
   const { config } = run;
   const net = await netOfRun(io, run);

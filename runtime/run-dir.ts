@@ -80,6 +80,14 @@ export async function openRun(dir: string): Promise<Run> {
   return { dir, paths, source, config: await parseConfig(paths.config, config, source) };
 }
 
+/** A run that has weights. Throws RunError as `openRun` does, and where the run was broken off before there were any. */
+export async function openTrained(dir: string): Promise<Run> {
+  const run = await openRun(dir);
+  const there = (await listing(dir)).includes(basename(run.paths.checkpoint));
+  if (!there) throw new RunError(`the run in ${dir} has no weights: it was broken off before its first epoch was done`, `Go on with: zz train --resume --out ${dir}`);
+  return run;
+}
+
 /** The run of `<base>-<n>` with the highest number, or undefined. */
 export async function latestRun(base: string): Promise<string | undefined> {
   const prefix = `${basename(base)}-`;

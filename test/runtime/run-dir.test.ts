@@ -9,7 +9,7 @@ import { capture, persistent, restore, type Progress } from '../../runtime/check
 import { readCheckpoint, writeCheckpoint } from '../../runtime/checkpoint-file.ts';
 import { makeNumbered, writeWhole } from '../../runtime/files.ts';
 import { appendMetrics, readMetrics, rewindMetrics, type EpochMetrics } from '../../runtime/metrics.ts';
-import { createRun, latestRun, openRun, type RunConfig } from '../../runtime/run-dir.ts';
+import { createRun, latestRun, openRun, openTrained, type RunConfig } from '../../runtime/run-dir.ts';
 import { encodeSafetensors, type StoredTensor, type TensorFile } from '../../runtime/safetensors.ts';
 import { sealed } from '../../runtime/seal.ts';
 import { fakeModel, fakeSession } from './fake.ts';
@@ -78,6 +78,13 @@ describe('run directories', () => {
     await damage(run);
     await expect(openRun(run)).rejects.toThrow(message);
   });
+});
+
+test('a run that was broken off before its first epoch was done has no weights to use', async () => {
+  const { dir: run, paths } = await createRun({ dir: join(dir, 'run') }, config, '');
+  await expect(openTrained(run)).rejects.toMatchObject({ message: `the run in ${run} has no weights: it was broken off before its first epoch was done`, advice: `Go on with: zz train --resume --out ${run}` });
+  await writeFile(paths.checkpoint, '');
+  expect((await openTrained(run)).paths).toEqual(paths);
 });
 
 describe('whole files', () => {
