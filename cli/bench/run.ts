@@ -79,6 +79,7 @@ export async function bench(file: string, options: Options, io: Io): Promise<voi
     note('timing kernels …');
     const bandwidth = await measureBandwidth(where);
     const { profile, runs, inOrder } = await profileOf(session.profiler, { name: TRAIN, program, graph, feeds, step: times.median, peak, bandwidth });
+    show({ ...result, profile });
     if (options.trace !== undefined) {
       const path = at(io, options.trace);
       const data = { net: net.name, backend: session.backend, device: session.device, batch: String(batch), clock: profile.clock };
@@ -86,7 +87,6 @@ export async function bench(file: string, options: Options, io: Io): Promise<voi
       await writeWhole(path, `${JSON.stringify(traceOf(runs, inOrder, { title: `${net.name}, ${batch} images a step, on ${session.device}`, data }))}\n`);
       note(`trace: ${options.trace} opens in ui.perfetto.dev and chrome://tracing`);
     }
-    show({ ...result, profile });
   } finally {
     await session.dispose();
   }

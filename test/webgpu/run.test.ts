@@ -261,4 +261,18 @@ describe('a device with little memory', () => {
       name: 'BackendError', message: expect.stringMatching(/^the GPU is out of memory while making room for the model: /) as string, advice: expect.stringContaining('--batch') as string,
     });
   });
+
+  it('says so where the checks do not fit', async () => {
+    // Three large states leave room for the model, but not for summaries that are made large here.
+    const states = Array.from({ length: 3 }, (_, i): BufferSpec => ({ id: `state${i}`, dtype: 'f32', shape: [30_000_000], role: { kind: 'state', value: 0 } }));
+    const { train: program } = MODEL.programs;
+    if (!program) throw new Error('no program');
+    const onDevice = (gpu: GPUDevice): void => {
+      const createBuffer = gpu.createBuffer.bind(gpu);
+      vi.spyOn(gpu, 'createBuffer').mockImplementation((descriptor) => createBuffer(descriptor.label === 'summaries' ? { ...descriptor, size: 250_000_000 } : descriptor));
+    };
+    await expect(webgpuBackend({ source, software: true, onDevice }).open({ ...MODEL, programs: { train: { ...program, buffers: [...program.buffers, ...states] } } }, { checkNumerics: true })).rejects.toMatchObject({
+      name: 'BackendError', message: expect.stringMatching(/^the GPU is out of memory while making room for the checks: /) as string,
+    });
+  });
 });

@@ -29,7 +29,8 @@ export const webgpuOn = (source: () => Promise<GPU>, { software = false, onDevic
     try {
       const pipelines = await compilePipelines(device.gpu, Object.values(model.programs).flatMap(stepsOf));
       const prepared = await checked(device.gpu, 'making room for the model', () => prepare(device.gpu, model, pipelines));
-      return createSession(device, model, prepared, pipelines, checkNumerics ? await checkersFor(device.gpu, prepared) : new Map());
+      const checkers = checkNumerics ? await checked(device.gpu, 'making room for the checks', () => checkersFor(device.gpu, prepared)) : new Map<string, Checker>();
+      return createSession(device, model, prepared, pipelines, checkers);
     } catch (error) {
       device.gpu.destroy();
       throw error;

@@ -14,7 +14,7 @@ export const deviceLost = (detail: string): BackendError =>
 export const textOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));
 
 /** Does something on the device; what it finds wrong is a BackendError that says what was being done. */
-export async function checked<T>(gpu: GPUDevice, doing: string, work: () => T): Promise<T> {
+export async function checked<T>(gpu: GPUDevice, doing: string, work: () => T | Promise<T>): Promise<T> {
   gpu.pushErrorScope('out-of-memory');
   gpu.pushErrorScope('validation');
   const [outcome] = await Promise.allSettled([Promise.resolve().then(work)]);
