@@ -45,8 +45,15 @@ export async function createHolder(open: (names: readonly ProgramName[]) => Prom
     if (names.includes(name)) return;
     await collect();
     await session.dispose();
-    ({ model, session } = await open([...names, name]));
-    names = [...names, name];
+    try {
+      ({ model, session } = await open([...names, name]));
+      names = [...names, name];
+    } catch (error) {
+      // What worked before works again.
+      ({ model, session } = await open(names));
+      await put();
+      throw error;
+    }
     await put();
   }
 

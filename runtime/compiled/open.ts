@@ -25,6 +25,7 @@ export type ReadBytes = (url: URL) => Promise<Uint8Array>;
  */
 export async function openArtefact<T extends NetTypes>(artefact: Artefact, hosts: Hosts, options: OpenOptions, readBytes: ReadBytes): Promise<CompiledModel<T>> {
   checkFormat(artefact);
+  checkOptions(options);
   const { weights = 'initial', backend = 'auto' } = options;
   const bytes = weights === 'initial' ? undefined : weights instanceof URL ? await readBytes(weights) : new Uint8Array(weights);
   const seed = options.seed ?? artefact.settings.seed;
@@ -48,6 +49,20 @@ export async function openArtefact<T extends NetTypes>(artefact: Artefact, hosts
   });
 }
 
+/** Callers in JavaScript have no types to keep them. Throws RangeError. */
+function checkOptions({ weights, seed, stepsPerEpoch, epochs }: OpenOptions): void {
+  const whole = (name: string, value: number | undefined, least: number): void => {
+    if (value !== undefined && !(Number.isSafeInteger(value) && value >= least)) throw new RangeError(`${name} is ${String(value)}: a whole number from ${least} is needed`);
+  };
+  whole('seed', seed, 0);
+  whole('stepsPerEpoch', stepsPerEpoch, 1);
+  whole('epochs', epochs, 1);
+  const known: readonly unknown[] = [undefined, 'initial'];
+  if (!known.includes(weights) && ![Uint8Array, ArrayBuffer, URL].some((type) => weights instanceof type)) {
+    throw new RangeError(`weights are ${JSON.stringify(weights)}: bytes, a URL or 'initial' is needed; the URL of a path beside a module is new URL(path, import.meta.url)`);
+  }
+}
+
 /** What opens some of the programs on the backend. */
 function opener(artefact: Artefact, name: ArtefactBackend, hosts: Hosts, software: boolean, threads: number | undefined) {
   const on = <B extends ArtefactBackend>(backend: B) => {
@@ -68,15 +83,14 @@ function createModel<T extends NetTypes>(net: Net, holder: Holder, wanted: Wante
   const { classes, settings } = artefact;
   const image = artefact.image as ImageShape;
   let { progress, statistics } = first;
-  let disposed = false;
+  /** Set by dispose. */
+  let ended: Promise<void> | undefined;
   let queue: Promise<unknown> = Promise.resolve();
 
   /** One thing at a time: what trains and what predicts share a device. */
   const inTurn = <A extends readonly unknown[], R>(work: (...args: A) => Promise<R>) => (...args: A): Promise<R> => {
-    const result = queue.then(() => {
-      if (disposed) throw new Error('the model is disposed');
-      return work(...args);
-    });
+    if (ended) return Promise.reject(new Error('the model is disposed'));
+    const result = queue.then(() => work(...args));
     queue = result.catch(() => undefined);
     return result;
   };
@@ -129,11 +143,7 @@ function createModel<T extends NetTypes>(net: Net, holder: Holder, wanted: Wante
       ({ progress, statistics } = { ...loaded, statistics: hasStatistics(loaded.statistics) ? loaded.statistics : statistics });
     }),
 
-    async dispose() {
-      if (disposed) return;
-      disposed = true;
-      await holder.dispose();
-    },
+    dispose: () => (ended ??= queue.then(() => holder.dispose())),
   };
 }
 

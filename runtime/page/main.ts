@@ -56,8 +56,9 @@ export async function startPage(artefact: Artefact, weights: string): Promise<vo
     page.backend.disabled = true;
     try {
       const opened = await openArtefact<NetTypes>(artefact, HOSTS, { backend, weights: bytes }, async () => bytes);
-      await model?.dispose();
+      const before = model;
       model = opened;
+      await before?.dispose();
       complain('');
     } catch (error) {
       complain(textOf(error));
@@ -105,6 +106,8 @@ export async function startPage(artefact: Artefact, weights: string): Promise<vo
   }
 
   const startCamera = async (): Promise<void> => {
+    // Not twice while the user is asked.
+    page.camera.disabled = true;
     try {
       const started = await navigator.mediaDevices.getUserMedia({ video: { facingMode: 'environment' } });
       stream = started;
@@ -116,6 +119,7 @@ export async function startPage(artefact: Artefact, weights: string): Promise<vo
       page.camera.textContent = 'Stop the camera';
       page.camera.setAttribute('aria-pressed', 'true');
       complain('');
+      page.camera.disabled = false;
       while (stream === started) {
         await classify(retina.watch(page.video));
         await new Promise(requestAnimationFrame);
@@ -124,6 +128,7 @@ export async function startPage(artefact: Artefact, weights: string): Promise<vo
       stopCamera();
       complain(`The camera cannot be used: ${textOf(error)}`);
     }
+    page.camera.disabled = false;
   };
 
   const first = (files: FileList | undefined): void => {

@@ -5,6 +5,9 @@ import { encodeCheckpoint, decodeCheckpoint, START } from '../../runtime/checkpo
 import { BackendError } from '../../runtime/backend.ts';
 import type { CompiledModel } from '../../runtime/compiled/exports.ts';
 import { tensor } from '../../runtime/compiled/exports.ts';
+import type { Hosts } from '../../runtime/compiled/backends.ts';
+import { openModel } from '../../runtime/compiled/index.ts';
+import { wasm } from '../../runtime/compiled/wasm.ts';
 import { RunError } from '../../runtime/errors.ts';
 import { encodeSafetensors } from '../../runtime/safetensors.ts';
 import { missing as noWebGpu } from '../webgpu/harness.ts';
@@ -227,6 +230,42 @@ describe('the order of calls', () => {
       await model.dispose();
       await expect(model.predict(images)).rejects.toThrow('the model is disposed');
     });
+  });
+
+  test('what was asked for before dispose is still answered', async () => {
+    await withModel(PLAIN, {}, async (model) => {
+      const expected = await model.predict(images);
+      const asked = [model.predict(images), model.predict(images)];
+      await model.dispose();
+      expect(await Promise.all(asked)).toEqual([expected, expected]);
+    });
+  });
+});
+
+describe('options', () => {
+  test.each<[string, object, string]>([
+    ['a seed of no number', { seed: NaN }, 'seed is NaN: a whole number from 0 is needed'],
+    ['a seed below 0', { seed: -1 }, 'seed is -1: a whole number from 0 is needed'],
+    ['epochs without a step', { stepsPerEpoch: 0 }, 'stepsPerEpoch is 0: a whole number from 1 is needed'],
+    ['half an epoch', { epochs: 0.5 }, 'epochs is 0.5: a whole number from 1 is needed'],
+    ['a path for weights', { weights: 'model.safetensors' }, `weights are "model.safetensors": bytes, a URL or 'initial' is needed`],
+    ['no weights', { weights: null }, 'weights are null'],
+  ])('%s: refused', async (_, options, message) => {
+    await expect(openModel(PLAIN, HOSTS, { threads: 1, ...options })).rejects.toThrow(message);
+  });
+});
+
+describe('a device without room for training', () => {
+  test('goes on predicting, with the same weights', async () => {
+    const small: Hosts = { wasm: { ...wasm, backend: (options) => {
+      const backend = wasm.backend(options);
+      return { ...backend, open: (model) => ('train' in model.programs ? Promise.reject(new BackendError('no room', '')) : backend.open(model)) };
+    } } };
+    await withModel(PLAIN, { seed: 3 }, async (model) => {
+      const before = await model.predict(images);
+      await expect(model.trainStep(images, labels)).rejects.toThrow('no room');
+      expect(await model.predict(images)).toEqual(before);
+    }, small);
   });
 });
 

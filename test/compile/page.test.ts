@@ -131,6 +131,13 @@ describe.skipIf(chromium === undefined)('in Chromium', () => {
     await page.getByRole('button', { name: 'Use the camera' }).click();
     await page.locator('#bars li').first().waitFor();
     expect(await page.locator('video').isVisible()).toBe(true);
+    // Another backend takes over without a break.
+    for (const backend of ['webgpu', 'wasm', 'webgpu']) {
+      await page.locator('#backend').selectOption(backend);
+      await page.locator('#device', { hasText: backend === 'wasm' ? /^WebAssembly .*ms$/ : /^WebGPU on .*ms$/ }).waitFor();
+    }
+    expect(await page.getByRole('alert').isVisible()).toBe(false);
+    expect(await page.locator('video').isVisible()).toBe(true);
     await page.getByRole('button', { name: 'Stop the camera' }).click();
     expect(await page.locator('video').isVisible()).toBe(false);
     expect(noise).toEqual([]);
