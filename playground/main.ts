@@ -11,7 +11,7 @@ import { createGraph } from './graph/graph.ts';
 import { createHeader } from './header.ts';
 import { createHelp } from './help.ts';
 import { createIr } from './ir/ir.ts';
-import { isolate } from './isolate.ts';
+import { keepForOffline } from './offline.ts';
 import { createProblems } from './problems.ts';
 import { createSplitter } from './splitter.ts';
 import { createPage, editedOf, keptOf, stateOf } from './state.ts';
@@ -28,12 +28,12 @@ const byId = (id: string): HTMLElement => {
   return found;
 };
 
-/** What the server was asked to open, if anything. */
+/** What `zz playground` was asked to open, as JSON: null where that is nothing. A static site says nothing here. */
+const served = byId('opened').textContent.trim();
+
 function opened(): State {
-  const text = byId('opened').textContent.trim();
-  if (text === '') return stateOf(undefined);
-  const given = JSON.parse(text) as Edited;
-  return { ...stateOf(given), beside: { ...EXAMPLES, ...given.beside } };
+  const given = served === '' ? null : (JSON.parse(served) as Edited | null);
+  return given ? { ...stateOf(given), beside: { ...EXAMPLES, ...given.beside } } : stateOf(undefined);
 }
 
 async function stateOfAddress(): Promise<State> {
@@ -170,4 +170,4 @@ document.addEventListener('keydown', (event) => {
 }, { capture: true });
 
 await check();
-await isolate(writeAddress);
+if (served === '') await keepForOffline(writeAddress);

@@ -17,7 +17,7 @@ export interface ServeOptions {
   readonly host: string;
   /** 0 for any that is free. */
   readonly port: number;
-  /** What the page begins with: JSON, for its element #opened. */
+  /** What the page begins with, for its element #opened. */
   readonly opened?: unknown;
 }
 
@@ -36,7 +36,7 @@ const PLACE = /(<script type="application\/json" id="opened">)(<\/script>)/;
 export async function serve(folder: string, { host, port, opened }: ServeOptions): Promise<Served> {
   const page = await readFile(join(folder, 'index.html'), 'utf8');
   // `<` as an escape: no text of the file can end the script.
-  const data = opened === undefined ? '' : JSON.stringify(opened).replaceAll('<', '\\u003c');
+  const data = JSON.stringify(opened ?? null).replaceAll('<', '\\u003c');
   const index = page.replace(PLACE, (_, start: string, end: string) => start + data + end);
   const files = sirv(folder, { etag: true });
   const server = createServer((request, response) => {

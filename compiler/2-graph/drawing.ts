@@ -31,8 +31,12 @@ interface Placed extends Box {
 
 const WIDTH = 168;
 const HEIGHT = 40;
-const GAP = { x: 20, y: 26 } as const;
-const LONGEST = 25;
+/** Between boxes; rows that streams cross between stand further apart. */
+const GAP = { x: 20, y: 26, crossed: 44 } as const;
+/** How far a crossing line leads straight down before it turns, so that two of them make an X. */
+const BEND = 12;
+/** Letters of a label, and of the smaller note below it. */
+const LONGEST = { label: 25, note: 27 } as const;
 
 /** Pictures of more boxes help nobody. */
 const MOST = 400;
@@ -176,21 +180,28 @@ function place(boxes: readonly Box[], lanes: readonly string[]): Placed[] {
     }
   }
   const left = Math.min(0, ...columns);
+  const reached = new Set(boxes.flatMap((box, i) => (box.reads.some((source) => crosses(boxes[source], box)) ? [ranks[i]] : [])));
+  const tops: number[] = [];
+  for (let rank = 0; rank <= Math.max(0, ...ranks); rank++) tops.push(rank === 0 ? GAP.y / 2 : (tops[rank - 1] ?? 0) + HEIGHT + (reached.has(rank) ? GAP.crossed : GAP.y));
   return boxes.map((box, i) => {
     const rank = ranks[i] ?? 0;
-    return { ...box, rank, x: GAP.x / 2 + ((columns[i] ?? 0) - left) * pitch, y: GAP.y / 2 + rank * (HEIGHT + GAP.y) };
+    return { ...box, rank, x: GAP.x / 2 + ((columns[i] ?? 0) - left) * pitch, y: tops[rank] ?? 0 };
   });
 }
 
+/** Whether a line leads from one stream to another. */
+const crosses = (from: Pick<Box, 'lane'> | undefined, to: Pick<Box, 'lane'>): boolean => from?.lane !== undefined && to.lane !== undefined && from.lane !== to.lane;
+
 function edge(from: Placed | undefined, to: Placed): string {
   if (!from) return '';
-  const [x1, y1, x2, y2] = [from.x + WIDTH / 2, from.y + HEIGHT, to.x + WIDTH / 2, to.y].map((value) => Math.round(value));
-  const crossed = from.lane !== undefined && to.lane !== undefined && from.lane !== to.lane ? ' class="c"' : '';
+  const [x1 = 0, y1 = 0, x2 = 0, y2 = 0] = [from.x + WIDTH / 2, from.y + HEIGHT, to.x + WIDTH / 2, to.y].map((value) => Math.round(value));
+  if (crosses(from, to)) return `<path class="c" d="M${x1} ${y1} C${x1} ${y1 + BEND} ${x2} ${y2 - BEND} ${x2} ${y2}"/>`;
   // A line past other boxes of its column goes around them.
-  const around = to.rank - from.rank > 1 && Math.abs(from.x - to.x) < WIDTH / 2;
-  const side = Math.round(from.x + WIDTH + GAP.x / 2);
-  const path = around ? `M${from.x + WIDTH} ${from.y + HEIGHT / 2} C${side} ${from.y + HEIGHT / 2} ${side} ${y1} ${side} ${(y1 ?? 0) + GAP.y} V${(y2 ?? 0) - GAP.y} C${side} ${(y2 ?? 0) - 8} ${(x2 ?? 0) + 40} ${(y2 ?? 0) - 12} ${(x2 ?? 0) + 40} ${y2}` : `M${x1} ${y1} C${x1} ${(y1 ?? 0) + GAP.y} ${x2} ${(y2 ?? 0) - GAP.y} ${x2} ${y2}`;
-  return `<path${crossed} d="${path}"/>`;
+  if (to.rank - from.rank > 1 && Math.abs(from.x - to.x) < WIDTH / 2) {
+    const [side, middle] = [Math.round(from.x + WIDTH + GAP.x / 2), from.y + HEIGHT / 2];
+    return `<path d="M${from.x + WIDTH} ${middle} C${side} ${middle} ${side} ${y1} ${side} ${y1 + GAP.y} V${y2 - GAP.y} C${side} ${y2 - 8} ${x2 + 40} ${y2 - 12} ${x2 + 40} ${y2}"/>`;
+  }
+  return `<path d="M${x1} ${y1} C${x1} ${y1 + GAP.y} ${x2} ${y2 - GAP.y} ${x2} ${y2}"/>`;
 }
 
 function draw({ x, y, lane, call, label, shape, input }: Placed, lanes: readonly string[], inputs: readonly string[]): string {
@@ -200,9 +211,9 @@ function draw({ x, y, lane, call, label, shape, input }: Placed, lanes: readonly
   const note = inputs.length === 0 ? shape : `reads ${inputs.join(', ')} ${shape}`;
   return [
     `<g data-call="${escape(call)}"><title>${escape(`${label} ${note}`)}</title><rect x="${Math.round(x)}" y="${Math.round(y)}" width="${WIDTH}" height="${HEIGHT}" rx="6" stroke="${colour}" fill="${colour}" fill-opacity="0.12"/>`,
-    `<text x="${middle}" y="${Math.round(y) + 17}" text-anchor="middle">${escape(shorten(label))}</text>`,
-    `<text class="s" x="${middle}" y="${Math.round(y) + 32}" text-anchor="middle">${escape(shorten(note))}</text></g>`,
+    `<text x="${middle}" y="${Math.round(y) + 17}" text-anchor="middle">${escape(shorten(label, LONGEST.label))}</text>`,
+    `<text class="s" x="${middle}" y="${Math.round(y) + 32}" text-anchor="middle">${escape(shorten(note, LONGEST.note))}</text></g>`,
   ].join('');
 }
 
-const shorten = (text: string): string => (text.length > LONGEST ? `${text.slice(0, LONGEST - 1)}…` : text);
+const shorten = (text: string, most: number): string => (text.length > most ? `${text.slice(0, most - 1)}…` : text);

@@ -59,12 +59,17 @@ const style = HighlightStyle.define([
   { tag: tags.string, class: 'zz-string' },
 ]);
 
-/** `onPlace` hears of a click on a line that names its place in the source. */
+/** `onPlace` hears of a line that names its place in the source, where it is clicked or Enter is pressed on it. */
 export function createViewer(place: HTMLElement, onPlace: (place: { readonly file: string; readonly line: number; readonly span: Span }) => void): Viewer {
+  const goTo = ({ state }: EditorView, offset: number): boolean => {
+    const [, file, line, length, start] = /@([^\s@]+):(\d+):\d+\+(\d+)#(\d+)/.exec(state.doc.lineAt(offset).text) ?? [];
+    if (file !== undefined) onPlace({ file, line: Number(line), span: { start: Number(start), end: Number(start) + Number(length) } });
+    return true;
+  };
   const extensions = (written: Written): Extension => [
     lineNumbers(),
     highlightSelectionMatches(),
-    keymap.of(searchKeymap),
+    keymap.of([...searchKeymap, { key: 'Enter', run: (view) => goTo(view, view.state.selection.main.head) }]),
     dump.extension,
     written === 'diff' ? differing : [],
     syntaxHighlighting(style),
@@ -73,9 +78,8 @@ export function createViewer(place: HTMLElement, onPlace: (place: { readonly fil
     EditorView.domEventHandlers({
       click(event, view) {
         const offset = view.posAtCoords(event);
-        if (offset === null || !view.state.selection.main.empty) return;
-        const [, file, line, length, start] = /@([^\s@]+):(\d+):\d+\+(\d+)#(\d+)/.exec(view.state.doc.lineAt(offset).text) ?? [];
-        if (file !== undefined) onPlace({ file, line: Number(line), span: { start: Number(start), end: Number(start) + Number(length) } });
+        // To select text is not to ask for its place.
+        if (offset !== null && view.state.selection.main.empty) goTo(view, offset);
       },
     }),
   ];

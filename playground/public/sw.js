@@ -1,4 +1,4 @@
-// A service worker for hosts that set no headers: it isolates the page, so that it may have threads, and keeps what it has loaded for when there is no network.
+// A service worker for the static site: it isolates the page where the host does not, so that it may have threads, and keeps the site for when there is no network.
 /* global self, caches, fetch, Response */
 
 const CACHE = 'zigzag-playground';
@@ -6,6 +6,8 @@ const HEADERS = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Emb
 
 self.addEventListener('install', () => self.skipWaiting());
 self.addEventListener('activate', (event) => event.waitUntil(self.clients.claim()));
+// Any message of the page: it is there, and what it may need later can be loaded.
+self.addEventListener('message', (event) => event.waitUntil(keepAll().catch(() => undefined)));
 self.addEventListener('fetch', (event) => {
   const { request } = event;
   if (request.method === 'GET' && request.url.startsWith(self.registration.scope)) event.respondWith(answer(request));
@@ -13,21 +15,22 @@ self.addEventListener('fetch', (event) => {
 
 async function answer(request) {
   const response = await fetch(request).catch(() => undefined);
+  const cache = await caches.open(CACHE);
   if (response?.ok) {
-    await keep(request, response.clone());
+    await cache.put(request, response.clone());
     return isolated(response);
   }
-  const kept = await (await caches.open(CACHE)).match(request, { ignoreSearch: true });
+  const kept = await cache.match(request, { ignoreSearch: true });
   return kept ? isolated(kept) : (response ?? Response.error());
 }
 
-/** A new page comes with new files: those of the old one go. */
-async function keep(request, response) {
-  if (request.mode === 'navigate') {
-    const before = await (await caches.open(CACHE)).match(request);
-    if (before && (await before.text()) !== (await response.clone().text())) await caches.delete(CACHE);
-  }
-  await (await caches.open(CACHE)).put(request, response);
+/** Keeps the files of the site's list, and no others: names of files change with what is in them. */
+async function keepAll() {
+  const cache = await caches.open(CACHE);
+  const list = await (await fetch('files.json', { cache: 'no-cache' })).json();
+  const wanted = new Set(['', ...list].map((path) => new URL(path, self.registration.scope).href));
+  for (const { url } of await cache.keys()) if (!wanted.has(url)) await cache.delete(url);
+  for (const url of wanted) if (!(await cache.match(url))) await cache.add(url);
 }
 
 function isolated({ body, status, statusText, headers }) {

@@ -71,7 +71,7 @@ function setupForm(page: Page, control: Control, state: TrainState): TemplateRes
   }}></label>`;
   return html`
     <div class="data">
-      <label>Images
+      <label>Data
         <select ?disabled=${still} @change=${({ target }: Event) => set({ data: (target as HTMLSelectElement).value as Setup['data'] })}>
           <option value="synthetic" ?selected=${setup.data === 'synthetic' || !own}>synthetic: ten textures, made here</option>
           ${own ? html`<option value="own" ?selected=${setup.data === 'own'}>${own.name}: ${own.train.toLocaleString('en')} images of your own</option>` : nothing}
@@ -83,11 +83,11 @@ function setupForm(page: Page, control: Control, state: TrainState): TemplateRes
     </div>
     <div class="fields">
       ${field('epochs', 'Epochs', String(net?.settings.epochs ?? ''), '1', '1')}
-      ${field('images', 'How many', 'all', '1', '1')}
+      ${field('images', 'Training images', 'all', '1', '1')}
       ${field('width', 'Width', '1', 'any', '0.01')}
       <label>Runs on
         <select ?disabled=${still} @change=${({ target }: Event) => set({ backend: (target as HTMLSelectElement).value as BackendName })}>
-          ${([['auto', 'the fastest here'], ['webgpu', 'WebGPU'], ['wasm', 'WebAssembly']] as const).map(([name, title]) => html`<option value=${name} ?selected=${setup.backend === name}>${title}</option>`)}
+          ${([['auto', 'the fastest'], ['webgpu', 'WebGPU'], ['wasm', 'WebAssembly']] as const).map(([name, title]) => html`<option value=${name} ?selected=${setup.backend === name}>${title}</option>`)}
         </select></label>
     </div>
   `;
@@ -167,7 +167,7 @@ function results(control: Control, state: TrainState): TemplateResult {
         </section>`
       : nothing}
     ${confused && confused.confusion.length > 0
-      ? html`<section><h3>Confusions on the test images: rows are the true classes, columns the predicted ones</h3>${unsafeHTML(confusionTable(confused.confusion, opened.data.classes).html)}</section>
+      ? html`<section><h3>Confusions</h3><p class="soft">Test images: rows are the true classes, columns the predicted ones, the last column the share that is right.</p>${unsafeHTML(confusionTable(confused.confusion, opened.data.classes).html)}</section>
           ${confused.mistakes.length > 0 ? html`<section><h3>The surest mistakes</h3><div class="gallery">${confused.mistakes.map(({ label, predicted: taken, probability }) => html`<figure><canvas width=${opened.data.shape[1] ?? 1} height=${opened.data.shape[0] ?? 1}></canvas><figcaption>${opened.data.classes[label]}<br>taken for <b>${opened.data.classes[taken] ?? `class ${taken}`}</b><br>${percent(probability)}</figcaption></figure>`)}</div></section>` : nothing}`
       : nothing}
   `;

@@ -1,7 +1,7 @@
 // The playground in Chromium: a net is typed, mended, looked at, and trained on WebAssembly and on the software WebGPU adapter; nothing is asked of the outside.
 // Pictures of it are left in test/artefacts. Skipped where there is no Chromium: `apt-get install chromium`, or set CHROMIUM to one.
 
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -18,7 +18,7 @@ import { buildPlayground } from '../../scripts/playground.js';
 import { chromium, SOFTWARE } from './page.ts';
 
 const ARTEFACTS = join(import.meta.dirname, '../artefacts');
-/** Of docs/playground.md; UPDATE=1 takes it anew. */
+/** Of the README and docs/playground.md; UPDATE=1 takes it anew. */
 const PICTURE = join(import.meta.dirname, '../../docs/pictures/playground.png');
 
 /** Small enough for ten steps to take a second on any backend. */
@@ -62,8 +62,8 @@ describe.skipIf(chromium === undefined)('the playground', () => {
     readonly noise: readonly string[];
   }
 
-  async function visit({ address = served.address, width = 1200, height = 800, colorScheme = 'light' as 'light' | 'dark' } = {}): Promise<Opened> {
-    const context = await browser.newContext({ viewport: { width, height }, colorScheme, acceptDownloads: true, permissions: ['clipboard-read', 'clipboard-write'] });
+  async function visit({ address = served.address, width = 1200, height = 800, deviceScaleFactor = 1, colorScheme = 'light' as 'light' | 'dark' } = {}): Promise<Opened> {
+    const context = await browser.newContext({ viewport: { width, height }, deviceScaleFactor, colorScheme, acceptDownloads: true, permissions: ['clipboard-read', 'clipboard-write'] });
     open.push(context);
     const page = await context.newPage();
     const noise: string[] = [];
@@ -169,7 +169,7 @@ describe.skipIf(chromium === undefined)('the playground', () => {
   /** Ten steps; gives what the page says of them. */
   async function trainTen(page: Page, backend: string): Promise<{ readonly device: string; readonly test: number }> {
     await page.getByRole('tab', { name: 'Train' }).click();
-    await page.getByLabel('How many').fill('100');
+    await page.getByLabel('Training images').fill('100');
     await page.getByLabel('Runs on').selectOption(backend);
     await page.keyboard.press('ControlOrMeta+Enter');
     await page.getByRole('button', { name: 'Stop' }).waitFor();
@@ -213,7 +213,7 @@ describe.skipIf(chromium === undefined)('the playground', () => {
     await page.reload();
     await page.getByRole('tab', { name: 'Train', selected: true }).waitFor();
     await expect.poll(() => source(page)).toBe(NET);
-    expect([await page.getByLabel('How many').inputValue(), await page.getByLabel('Runs on').inputValue()]).toEqual(['100', 'webgpu']);
+    expect([await page.getByLabel('Training images').inputValue(), await page.getByLabel('Runs on').inputValue()]).toEqual(['100', 'webgpu']);
     expect(noise).toEqual([]);
   }, 120_000);
 
@@ -256,6 +256,48 @@ describe.skipIf(chromium === undefined)('the playground', () => {
     await page.getByText('cifar10: 10,000 training and 10,000 test images of 32×32×3, 10 classes.').waitFor();
     await files.setInputFiles({ name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('x') });
     await page.getByText('notes.txt holds neither train/ and test/ nor the files of CIFAR-10').waitFor();
+    expect(await page.getByLabel('Data').locator('option').allInnerTexts()).toEqual(['synthetic: ten textures, made here', 'cifar10: 10,000 images of your own']);
+    expect(noise).toEqual([]);
+  });
+
+  test('a folder of images is dropped on the page, and ten steps are trained on it', async () => {
+    const { page, noise } = await visit({ height: 1100 });
+    await type(page, NET.replace('dense(10)', 'dense(2)'));
+    const colours = { red: '#c02020', blue: '#2020c0' };
+    const images = await Promise.all(
+      Object.entries(colours).flatMap(([name, background]) =>
+        ['train', 'test'].flatMap((split) =>
+          Array.from({ length: split === 'train' ? 50 : 5 }, async (_, i) => ({
+            path: `${split}/${name}/${i}.png`,
+            bytes: [...(await sharp({ create: { width: 8, height: 8, channels: 3, background } }).png().toBuffer())],
+          })),
+        ),
+      ),
+    );
+    const drop = (event: string): Promise<void> =>
+      page.evaluate(([files, type]) => {
+        const dataTransfer = new DataTransfer();
+        // A folder can be dropped by hand alone: what the page reads of one is put in its place.
+        const entry = (path: string): unknown => {
+          const file = files.find((each) => each.path === path);
+          if (file) return { isFile: true, fullPath: `/${path}`, file: (use: (file: File) => void) => use(new File([new Uint8Array(file.bytes)], path)) };
+          const inside = new Set(files.flatMap((each) => (each.path.startsWith(`${path}/`) ? [`${path}/${each.path.slice(path.length + 1).split('/')[0]}`] : [])));
+          const rest = [...inside];
+          return { isFile: false, fullPath: `/${path}`, createReader: () => ({ readEntries: (use: (entries: unknown[]) => void) => use(rest.splice(0, 3).map(entry)) }) };
+        };
+        const items = ['train', 'test'].map((path) => ({ kind: 'file', webkitGetAsEntry: () => entry(path) }));
+        Object.defineProperty(dataTransfer, 'types', { value: ['Files'] });
+        Object.defineProperty(dataTransfer, 'items', { value: items });
+        document.body.dispatchEvent(new DragEvent(type, { dataTransfer, bubbles: true, cancelable: true }));
+      }, [images, event] as const);
+    await drop('dragover');
+    await page.locator('body.dropping').waitFor();
+    await drop('drop');
+    await page.getByText('100 training and 10 test images of 8×8×3, 2 classes.').waitFor();
+    const { device } = await trainTen(page, 'wasm');
+    expect(device).toContain('100 training and 10 test images of 8×8×3, 2 classes; WebAssembly');
+    expect(await page.locator('table.matrix thead th').allInnerTexts()).toEqual(['', 'blue', 'red', 'right']);
+    await picture(page, 'dropped');
     expect(noise).toEqual([]);
   });
 
@@ -267,10 +309,15 @@ describe.skipIf(chromium === undefined)('the playground', () => {
       expect(await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth), tab).toBe(0);
       const { channels } = await sharp(await picture(page, `${width}-${colorScheme}-${tab.toLowerCase()}`)).stats();
       const brightness = channels.slice(0, 3).reduce((sum, { mean }) => sum + mean / 3, 0);
-      if (process.env['UPDATE'] && width === 1200 && colorScheme === 'light' && tab === 'Graph') await sharp(await page.screenshot()).png({ palette: true, effort: 10 }).toFile(PICTURE);
       expect(colorScheme === 'dark' ? brightness < 80 : brightness > 200, `${tab}: brightness ${brightness}`).toBe(true);
     }
     expect(noise).toEqual([]);
+  });
+
+  test.runIf(process.env['UPDATE'])('its picture for the README is taken anew', async () => {
+    const { page } = await visit({ width: 1100, height: 640, deviceScaleFactor: 2 });
+    await sharp(await page.screenshot()).png({ palette: true, effort: 10 }).toFile(PICTURE);
+    expect(statSync(PICTURE).size).toBeLessThan(200_000);
   });
 
   test('an example is opened with the keyboard, the way back leads to the text before, and a link holds it', async () => {
@@ -295,7 +342,7 @@ describe.skipIf(chromium === undefined)('the playground', () => {
     expect(noise).toEqual([]);
   });
 
-  test('on a host that sets no headers it has threads, and goes on without a network', async () => {
+  test('on a host that sets no headers it has threads, and goes on without a network, training included', async () => {
     const files = sirv(folder);
     const server = createServer((request, response) => files(request, response, () => { response.writeHead(404).end(); }));
     await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
@@ -304,10 +351,14 @@ describe.skipIf(chromium === undefined)('the playground', () => {
       const { page, noise } = await visit({ address });
       await expect.poll(() => page.evaluate(() => crossOriginIsolated).catch(() => false)).toBe(true);
       await page.locator('#graph g[data-call]').first().waitFor();
+      const { length } = JSON.parse(readFileSync(join(folder, 'files.json'), 'utf8')) as string[];
+      await expect.poll(() => page.evaluate(async () => (await (await caches.open('zigzag-playground')).keys()).filter(({ url }) => /assets|icon/.test(url)).length), { timeout: 10_000 }).toBe(length);
       server.closeAllConnections();
       await new Promise((resolve) => { server.close(resolve); });
       await page.reload();
       await page.locator('#graph g[data-call]').first().waitFor();
+      await type(page, NET);
+      expect((await trainTen(page, 'wasm')).device).toMatch(/WebAssembly SIMD on \d+ threads$/);
       expect(noise).toEqual([]);
     } finally {
       server.close();

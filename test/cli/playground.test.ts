@@ -44,7 +44,7 @@ describe.skipIf(!existsSync(site))('zz playground', () => {
       expect(page.status).toBe(200);
       expect(Object.fromEntries(page.headers)).toMatchObject({ 'content-type': 'text/html; charset=utf-8', 'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp' });
       const text = await page.text();
-      expect(text).toContain('<script type="application/json" id="opened"></script>');
+      expect(text).toContain('<script type="application/json" id="opened">null</script>');
       for (const [, name = ''] of text.matchAll(/(?:src|href)="\.\/(assets\/[^"]+)"/g)) expect((await fetch(new URL(name, at))).status, name).toBe(200);
       for (const path of ['nosuch.js', '../package.json', '..%2f..%2fpackage.json', 'assets/../../package.json']) expect((await fetch(`${at}${path}`)).status, path).toBe(404);
     });

@@ -12,7 +12,7 @@ function draw(text: string, net?: string): string {
 }
 
 interface Box { readonly title: string; readonly x: number; readonly y: number }
-const boxes = (svg: string): Box[] => [...svg.matchAll(/<g><title>([^<]*)<\/title><rect x="([-\d]+)" y="([-\d]+)"/g)].map(([, title = '', x, y]) => ({ title, x: Number(x), y: Number(y) }));
+const boxes = (svg: string): Box[] => [...svg.matchAll(/<g data-call="[^"]*"><title>([^<]*)<\/title><rect x="([-\d]+)" y="([-\d]+)"/g)].map(([, title = '', x, y]) => ({ title, x: Number(x), y: Number(y) }));
 const box = (svg: string, start: string): Box => {
   const found = boxes(svg).find(({ title }) => title.startsWith(start));
   if (!found) throw new Error(`there is no box ${start} among ${boxes(svg).map(({ title }) => title).join(', ')}`);
