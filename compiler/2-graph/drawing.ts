@@ -62,7 +62,7 @@ export function graphToSvg(graph: Graph, sourceOf: (loc: Loc) => string | undefi
 }
 
 const STYLE = [
-  'text{fill:#1e293b}.s{fill:#64748b;font-size:10px}rect{stroke-width:1.5}path{fill:none;stroke:#94a3b8;stroke-width:1.5}path.c{stroke:#ea580c}',
+  'text{fill:#1e293b}.s{fill:#64748b;font-size:9.5px}rect{stroke-width:1.5}path{fill:none;stroke:#94a3b8;stroke-width:1.5}path.c{stroke:#ea580c}',
   '@media (prefers-color-scheme:dark){text{fill:#e2e8f0}.s{fill:#94a3b8}path{stroke:#64748b}path.c{stroke:#fb923c}}',
 ].join('');
 

@@ -1,5 +1,5 @@
 // A service worker for the static site: it isolates the page where the host does not, so that it may have threads, and keeps the site for when there is no network.
-/* global self, caches, fetch, Response */
+/* global self, caches, fetch, Headers, Response */
 
 const CACHE = 'zigzag-playground';
 const HEADERS = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp', 'Cross-Origin-Resource-Policy': 'same-origin' };
@@ -33,6 +33,9 @@ async function keepAll() {
   for (const url of wanted) if (!(await cache.match(url))) await cache.add(url);
 }
 
-function isolated({ body, status, statusText, headers }) {
-  return new Response(body, { status, statusText, headers: { ...Object.fromEntries(headers), ...HEADERS } });
+function isolated({ body, status, statusText, headers: given }) {
+  const headers = new Headers(given);
+  // Put in place of the host's own: twice the same is as good as none.
+  for (const [name, value] of Object.entries(HEADERS)) headers.set(name, value);
+  return new Response(body, { status, statusText, headers });
 }

@@ -42,15 +42,26 @@ export function createControl(page: Page, check: () => Promise<void>): Control {
   let plotter = createPlotter();
   let started: Remote<Training> | undefined;
   // The worker holds a compiler and a runtime: it is there once something needs it.
-  const worker = (): Remote<Training> => (started ??= wrap<Training>(new Worker(new URL('./worker.ts', import.meta.url), { type: 'module', name: 'training' })));
+  const worker = (): Remote<Training> => (started ??= wrap<Training>(open()));
+  const open = (): Worker => {
+    const opened = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module', name: 'training' });
+    // What it was asked for will not be answered.
+    opened.addEventListener('error', ({ message }) => {
+      opened.terminate();
+      started = undefined;
+      state.set({ ...IDLE, trouble: { message: message ? `the worker that trains broke down: ${message}` : 'the worker that trains could not be loaded', advice: 'Load the page anew.' } });
+    });
+    return opened;
+  };
 
   /** Hears of one run: what comes late of an earlier one is passed over. */
   const hearer = (): ((news: News) => void) => {
     const own = plotter;
     return (news) => {
       if (own !== plotter) return;
-      state.set(after(state.get(), news));
+      // What listens to the state draws the curves.
       plotter.add(news, state.get().opened?.stepsPerEpoch ?? 1);
+      state.set(after(state.get(), news));
     };
   };
   const finish = (outcome: Outcome<boolean>): void => {

@@ -65,7 +65,7 @@ function folderSource(files: readonly Dropped[]): ImageSource {
   const prefix = !['train', 'test'].includes(top) && files.every(({ path }) => path.startsWith(`${top}/`)) ? `${top}/` : '';
   const inner = files.map(({ path, file }) => ({ path: path.slice(prefix.length), bytes: async () => new Uint8Array(await file.arrayBuffer()) })).sort((a, b) => (a.path < b.path ? -1 : 1));
   return {
-    name: top,
+    name: prefix === '' ? 'dropped images' : top,
     paths: inner.map(({ path }) => path),
     locate: (path) => prefix + path,
     async *files() {

@@ -74,7 +74,8 @@ export type News =
   | { readonly kind: 'epoch'; readonly metrics: EpochMetrics; readonly evaluationSeconds: number }
   | { readonly kind: 'confused'; readonly confused: Confused };
 
-export type OnNews = (news: News) => void;
+/** Between threads it resolves once the news has been heard. */
+export type OnNews = (news: News) => void | Promise<void>;
 
 export interface Ranked {
   readonly label: string;

@@ -35,8 +35,20 @@ async function close(): Promise<void> {
   await last?.session.dispose();
 }
 
+/** What `work` comes to, once all that it tells has been heard: outcomes go another way than news, and may be faster. */
+async function heard<T>(onNews: OnNews, work: (tell: (news: News) => void) => Promise<T>): Promise<T> {
+  let last: ReturnType<OnNews> = undefined;
+  try {
+    return await work((news) => {
+      last = onNews(news);
+    });
+  } finally {
+    await last;
+  }
+}
+
 /** Trains the run until it is done or stopped. */
-async function trainOn(current: Run, onNews: OnNews): Promise<boolean> {
+async function trainOn(current: Run, tell: (news: News) => void): Promise<boolean> {
   stop = new AbortController();
   const { model, session, runner, batches, dataset, opened, toPoint } = current;
   let points: Point[] = [];
@@ -53,7 +65,7 @@ async function trainOn(current: Run, onNews: OnNews): Promise<boolean> {
   let steps: News | undefined;
   /** Tells of the steps that have not been told of. */
   const flush = (): void => {
-    if (steps) onNews(steps);
+    if (steps) tell(steps);
     [steps, points, told] = [undefined, [], performance.now()];
   };
   for await (const event of train({ model, session, runner, batches, from: current.from, keep, classes: dataset.classes.length, signal: stop.signal })) {
@@ -70,16 +82,16 @@ async function trainOn(current: Run, onNews: OnNews): Promise<boolean> {
       case 'evaluate':
         if (steps) flush();
         else if (now - told < PACE) break;
-        onNews({ kind: 'evaluate', done: event.done, total: event.total });
+        tell({ kind: 'evaluate', done: event.done, total: event.total });
         told = now;
         break;
       case 'epoch': {
         const { event: _, ...metrics } = event;
-        onNews({ kind: 'epoch', metrics, evaluationSeconds: (now - trained) / 1000 });
+        tell({ kind: 'epoch', metrics, evaluationSeconds: (now - trained) / 1000 });
         break;
       }
       case 'details':
-        if (opened.canPredict) onNews({ kind: 'confused', confused: confusedOf(event.evaluation, dataset) });
+        if (opened.canPredict) tell({ kind: 'confused', confused: confusedOf(event.evaluation, dataset) });
         break;
       case 'interrupted':
         flush();
@@ -114,15 +126,16 @@ const training: Training = {
     }),
 
   train: (request, onNews) =>
-    outcomeOf(async () => {
-      await close();
-      const tell = (news: News): void => onNews(news);
-      run = await openRun(request, own, (text) => tell({ kind: 'phase', text }));
-      tell({ kind: 'opened', opened: run.opened });
-      return trainOn(run, tell);
-    }),
+    outcomeOf(() =>
+      heard(onNews, async (tell) => {
+        await close();
+        run = await openRun(request, own, (text) => tell({ kind: 'phase', text }));
+        tell({ kind: 'opened', opened: run.opened });
+        return trainOn(run, tell);
+      }),
+    ),
 
-  goOn: (onNews) => outcomeOf(() => trainOn(theRun(), onNews)),
+  goOn: (onNews) => outcomeOf(() => heard(onNews, (tell) => trainOn(theRun(), tell))),
 
   stop: () => stop.abort(),
 

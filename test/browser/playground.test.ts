@@ -217,6 +217,20 @@ describe.skipIf(chromium === undefined)('the playground', () => {
     expect(noise).toEqual([]);
   }, 120_000);
 
+  test('a worker that cannot be loaded is an error, not an endless wait', async () => {
+    const { page, context } = await visit();
+    await page.getByRole('tab', { name: 'Train' }).click();
+    await context.route(/worker-/, (route) => route.abort());
+    await page.getByRole('button', { name: 'Train', exact: true }).click();
+    await page.getByText('the worker that trains could not be loaded').waitFor();
+    await context.unroute(/worker-/);
+    await page.getByLabel('Training images').fill('25');
+    await page.getByLabel('Epochs').fill('1');
+    await page.getByLabel('Width', { exact: true }).fill('0.1');
+    await page.getByRole('button', { name: 'Train', exact: true }).click();
+    await page.getByText(/^done in /).waitFor({ timeout: 30_000 });
+  });
+
   test('a run stops and goes on where it was', async () => {
     const { page, noise } = await visit();
     await type(page, NET);
@@ -293,7 +307,7 @@ describe.skipIf(chromium === undefined)('the playground', () => {
     await drop('dragover');
     await page.locator('body.dropping').waitFor();
     await drop('drop');
-    await page.getByText('100 training and 10 test images of 8×8×3, 2 classes.').waitFor();
+    await page.getByText('dropped images: 100 training and 10 test images of 8×8×3, 2 classes.').waitFor();
     const { device } = await trainTen(page, 'wasm');
     expect(device).toContain('100 training and 10 test images of 8×8×3, 2 classes; WebAssembly');
     expect(await page.locator('table.matrix thead th').allInnerTexts()).toEqual(['', 'blue', 'red', 'right']);
@@ -315,7 +329,7 @@ describe.skipIf(chromium === undefined)('the playground', () => {
   });
 
   test.runIf(process.env['UPDATE'])('its picture for the README is taken anew', async () => {
-    const { page } = await visit({ width: 1100, height: 640, deviceScaleFactor: 2 });
+    const { page } = await visit({ height: 690, deviceScaleFactor: 2 });
     await sharp(await page.screenshot()).png({ palette: true, effort: 10 }).toFile(PICTURE);
     expect(statSync(PICTURE).size).toBeLessThan(200_000);
   });
@@ -342,8 +356,10 @@ describe.skipIf(chromium === undefined)('the playground', () => {
     expect(noise).toEqual([]);
   });
 
-  test('on a host that sets no headers it has threads, and goes on without a network, training included', async () => {
-    const files = sirv(folder);
+  const ISOLATING = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' };
+
+  test.each([['sets no headers', {}], ['isolates the page itself', ISOLATING]])('on a host that %s it has threads, and goes on without a network, training included', async (_, headers) => {
+    const files = sirv(folder, { setHeaders: (response) => { for (const [name, value] of Object.entries(headers)) response.setHeader(name, value); } });
     const server = createServer((request, response) => files(request, response, () => { response.writeHead(404).end(); }));
     await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
     const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
