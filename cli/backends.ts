@@ -1,5 +1,6 @@
 // The backends of this version, fastest first: what emits a program for one, and what runs it. Both are loaded when they are asked for.
 
+import type { Precision } from '../compiler/3-passes/precision.ts';
 import { BackendError, UnfitError, type OpenOptions, type Session } from '../runtime/backend.ts';
 import type { Adapter } from '../runtime/backends/adapter.ts';
 import { gpujsEmitter, referenceEmitter, wasmEmitter, webgpuEmitter } from '../compiler/emitters.ts';
@@ -15,11 +16,15 @@ export interface BackendOptions {
   readonly adapter?: Adapter;
   /** Of the webgpu backend: how products get their tiles; without it in the usual way. */
   readonly tuning?: TuningRequest | undefined;
+  /** In what activations and adjoints are to be stored. */
+  readonly precision?: Precision;
 }
 
 export interface BackendEntry {
   readonly name: string;
   readonly summary: string;
+  /** Whether it stores f16 where the device does. */
+  readonly halves?: boolean;
   readonly load: (options?: BackendOptions) => Promise<Target>;
 }
 
@@ -27,9 +32,11 @@ export const BACKENDS: readonly BackendEntry[] = [
   {
     name: 'webgpu',
     summary: 'compute shaders on the GPU; if it is named, on an adapter that the processor draws as well',
-    load: async ({ software = false, adapter: known, tuning } = {}) => {
+    halves: true,
+    load: async ({ software = false, adapter: known, tuning, precision } = {}) => {
       const { usableAdapter, webgpuBackend } = await import('../runtime/backends/webgpu.ts');
       const adapter = known ?? (await usableAdapter(software));
+      if (precision === 'f16') throw new BackendError('the shaders of this version compute in f32', FULL);
       const backend = webgpuBackend({ software, adapter });
       if (tuning) return (await import('./tuning/target.ts')).tunedTarget(adapter, backend, tuning);
       return { ...(await webgpuEmitter({ device: adapter })), backend };
@@ -54,6 +61,7 @@ export const BACKENDS: readonly BackendEntry[] = [
   {
     name: 'reference',
     summary: 'the plain evaluator: slow, and what the others are tested against',
+    halves: true,
     load: async () => {
       const { referenceBackend } = await import('../runtime/backends/reference.ts');
       return { ...(await referenceEmitter()), backend: referenceBackend };
@@ -71,25 +79,30 @@ async function findGpu(): Promise<Adapter | undefined> {
   return adapter?.software === false ? adapter : undefined;
 }
 
-/** What `auto` tries: the GPU, where there is one, then the processor. */
-function automatic(): readonly BackendEntry[] {
+/** What to do where there is no f16. */
+const FULL = '--precision f32 runs here; zz doctor shows what the GPU has.';
+
+/** What `auto` tries: the GPU, where there is one, then the processor; for f16, which the evaluator alone has there, nothing else. */
+function automatic(precision: Precision = 'f32'): readonly BackendEntry[] {
   let answer: Promise<Adapter | undefined> | undefined;
   const onGpu = (name: string): BackendEntry[] =>
     BACKENDS.filter((entry) => entry.name === name).map((entry) => ({
       ...entry,
       load: async (options) => {
         const adapter = await (answer ??= findGpu());
-        if (!adapter) throw new BackendError('there is no GPU here', 'Choose a backend that runs on the processor.');
+        if (!adapter) throw new BackendError('there is no GPU here', precision === 'f16' ? FULL : 'Choose a backend that runs on the processor.');
         return entry.load({ ...options, adapter });
       },
     }));
+  if (precision === 'f16') return onGpu('webgpu');
   return [...onGpu('webgpu'), ...onGpu('gpujs'), ...BACKENDS.filter(({ name }) => name !== 'webgpu')];
 }
 
-/** The backends to try for a name. Throws UsageError where there is none of it. */
+/** The backends to try for a name. Throws UsageError where there is none of it, or where it has no such precision. */
 export function backendsFor(name: string, options: BackendOptions = {}): readonly BackendEntry[] {
-  const entries = name === AUTO ? automatic() : BACKENDS.filter((candidate) => candidate.name === name);
+  const entries = name === AUTO ? automatic(options.precision) : BACKENDS.filter((candidate) => candidate.name === name);
   if (entries.length === 0) throw new UsageError(`there is no backend "${name}" in this version`, `${didYouMean(name, BACKEND_NAMES)}Backends: ${BACKEND_NAMES.join(', ')}.`);
+  if (options.precision === 'f16' && !entries.some(({ halves }) => halves)) throw new UsageError(`the ${name} backend has no f16`, 'Use --backend webgpu on a GPU with shader-f16, which zz doctor shows, or --precision f32.');
   return entries.map((entry) => ({ ...entry, load: () => entry.load({ software: name !== AUTO, ...options }) }));
 }
 

@@ -5,7 +5,7 @@ import { BACKEND_NAMES } from './backends.ts';
 import { offering } from './choice.ts';
 import type { AddCommand } from './command.ts';
 import { EXIT } from './io.ts';
-import { positive, threadCount, wholeNumber } from './settings.ts';
+import { positive, precisionOption, threadCount, wholeNumber } from './settings.ts';
 import { tuneOption } from './tuning/option.ts';
 
 export const benchCommand: AddCommand = (program, io, done) => {
@@ -18,6 +18,7 @@ export const benchCommand: AddCommand = (program, io, done) => {
     .option('--width <factor>', 'scale every channel count but the last, and the pace of learning with it', positive, 1)
     .option('--steps <count>', 'steps that are timed (default: what 10 seconds hold, 5 to 200)', wholeNumber)
     .addOption(offering('--backend <name>', 'which backend', BACKEND_NAMES).default('auto'))
+    .addOption(precisionOption('f32', ', f16 on GPUs that have it'))
     .option('--threads <count>', 'threads of the wasm backend (default: one a core)', threadCount)
     .addOption(tuneOption())
     .option('--profile', 'the time of every kernel, what it does in it, and its share of the best')

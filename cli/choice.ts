@@ -9,7 +9,10 @@ export const oneOf = (words: readonly string[]) => (given: string): string => {
   throw new InvalidArgumentError(`${didYouMean(given, words)}Allowed choices are ${words.join(', ')}.`);
 };
 
-export const choice = (flags: string, description: string, words: readonly string[], fallback: string): Option => new Option(flags, description).choices(words).argParser(oneOf(words)).default(fallback);
+export const choice = (flags: string, description: string, words: readonly string[], fallback?: string): Option => {
+  const option = new Option(flags, description).choices(words).argParser(oneOf(words));
+  return fallback === undefined ? option : option.default(fallback);
+};
 
 export const choiceArgument = (name: string, description: string, words: readonly string[]): Argument => new Argument(name, description).choices(words).argParser(oneOf(words));
 

@@ -1,5 +1,6 @@
 // zz eval: scores a trained run on the test split, with the confusion matrix.
 
+import type { Precision } from '../compiler/3-passes/precision.ts';
 import { evaluating, type Evaluation } from '../runtime/evaluate.ts';
 import { readCheckpoint } from '../runtime/checkpoint-file.ts';
 import { openTrained } from '../runtime/run-dir.ts';
@@ -9,12 +10,13 @@ import { at, EXIT, print, printJson, widthOf, type Io } from './io.ts';
 import type { AddCommand } from './command.ts';
 import { BACKEND_NAMES } from './backends.ts';
 import { offering } from './choice.ts';
-import { BUILT_IN, datasetPath, threadCount } from './settings.ts';
+import { BUILT_IN, datasetPath, precisionOption, threadCount } from './settings.ts';
 import { counted, decimal, percent } from './table.ts';
 
 interface Options {
   readonly data?: string;
   readonly backend?: string;
+  readonly precision?: Precision;
   readonly threads?: number;
   readonly json?: boolean;
   readonly quiet?: boolean;
@@ -28,6 +30,7 @@ export const evalCommand: AddCommand = (program, io, done) => {
     .argument('<run>', 'the run directory')
     .addOption(offering('--data <name>', 'cifar10, synthetic, or a path (default: what it was trained on)', BUILT_IN))
     .addOption(offering('--backend <name>', 'auto, webgpu, wasm, gpujs or reference (default: the run\'s)', BACKEND_NAMES))
+    .addOption(precisionOption(undefined, ', f32 or f16 (default: the run\'s)'))
     .option('--threads <count>', 'threads of the wasm backend (default: one a core); the numbers stay the same', threadCount)
     .option('--json', 'one JSON object on standard output')
     .option('--quiet', 'no progress')
@@ -40,7 +43,7 @@ async function runEvaluation(dir: string, options: Options, io: Io): Promise<num
   const run = await openTrained(at(io, dir));
   const checkpoint = await readCheckpoint(run.paths.checkpoint);
   const settings = { ...run.config.settings, ...(options.data !== undefined && { dataset: datasetPath(options.data, io.cwd) }) };
-  const config = { ...run.config, settings, backend: options.backend ?? run.config.backend };
+  const config = { ...run.config, settings, backend: options.backend ?? run.config.backend, precision: options.precision ?? run.config.precision };
   const net = await netOfRun(io, { ...run, config });
   const [{ openModel }, { createEvaluationBar }] = await Promise.all([import('./model.ts'), import('./progress.ts')]);
   const { model, session, dataset, feed, restore } = await openModel(io, { ...config, net, threads: options.threads, quiet, tune: 'known', evaluateOnly: true });

@@ -1,5 +1,6 @@
 // zz ir: a stage of a net's compilation, or what differs between two.
 
+import type { Precision } from '../compiler/3-passes/precision.ts';
 import { unifiedDiff } from '../compiler/inspect/diff.ts';
 import { writeWhole } from '../runtime/files.ts';
 import { BACKENDS } from './backends.ts';
@@ -7,7 +8,7 @@ import { choice, offering } from './choice.ts';
 import type { AddCommand } from './command.ts';
 import { at, didYouMean, EXIT, lineWidth, print, UsageError, type Io } from './io.ts';
 import { loadNet, type LoadedNet } from './load.ts';
-import { positive, wholeNumber } from './settings.ts';
+import { positive, precisionOption, wholeNumber } from './settings.ts';
 import { STAGE_NAMES } from './stage-names.ts';
 import type { Stage } from './stages.ts';
 
@@ -23,6 +24,7 @@ interface Options {
   readonly remat?: boolean;
   readonly stats?: boolean;
   readonly width: number;
+  readonly precision: Precision;
   readonly mode: 'train' | 'evaluate';
 }
 
@@ -40,6 +42,7 @@ export const irCommand: AddCommand = (program, io, done) => {
     .option('--stats', 'what a step costs after each pass up to the stage')
     .option('--remat', 'compute costlier values again instead of keeping them')
     .option('--width <factor>', 'scale every channel count but the last, and the pace of learning with it', positive, 1)
+    .addOption(precisionOption('f32', ''))
     .addOption(choice('--mode <mode>', 'the graph of which mode', ['train', 'evaluate'], 'train'))
     .addHelpText('after', '\nExamples:\n  zz ir net.zz --stage autodiff\n  zz ir net.zz --diff graph..unroll\n  zz ir net.zz --stage memory --stats\n  zz ir net.zz --stage memory --format svg --out memory.svg\n  zz ir net.zz --stage fuse --format html --out net.html\n  zz ir net.zz --format dot | dot -Tsvg > net.svg\n')
     .action(async (file: string, options: Options) => {
@@ -52,11 +55,12 @@ async function showStage(file: string, options: Options, io: Io): Promise<void> 
   const net = await loadNet(io, file, { overrides: [], width: options.width });
   const [{ MADE_FOR_BACKENDS, stagesOf }, { isTracing, traceStages }] = await Promise.all([import('./stages.ts'), import('./trace.ts')]);
   const shown = (name: string): boolean => isTracing(io) || [options.stage, ...(options.diff?.split('..') ?? [])].includes(name);
+  if (options.precision === 'f16' && ['model', 'wgsl'].includes(options.stage)) throw new UsageError(`stage ${options.stage} is made in f32`, 'Leave out --precision f16.');
   // Kernels and model are those of the processor's backend.
   const target = MADE_FOR_BACKENDS.some(shown) ? await BACKENDS.find(({ name }) => name === 'wasm')?.load() : undefined;
   const shaders = shown('wgsl') ? (await import('../compiler/inspect/shaders.ts')).shaderText : undefined;
   const batch = options.batch ?? net.settings.batch;
-  const stages = stagesOf(net.program, net.name, { mode: options.mode, width: options.width, batch, settings: net.settings, remat: options.remat ?? false, ...(target && { target }), ...(shaders && { shaders }) });
+  const stages = stagesOf(net.program, net.name, { mode: options.mode, width: options.width, batch, settings: net.settings, remat: options.remat ?? false, precision: options.precision, ...(target && { target }), ...(shaders && { shaders }) });
   await traceStages(io, stages);
   const text = await written(net, stages, options, batch, options.out === undefined ? lineWidth(io.stdout) : Infinity);
   if (options.out === undefined) print(io, text);

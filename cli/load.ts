@@ -67,7 +67,7 @@ export async function applyOverrides(io: Io, settings: TrainSettings, overrides:
 }
 
 /** The configuration of a run that begins now. */
-export const newConfig = ({ file, name, settings, width, imports }: LoadedNet, { backend = 'auto', limit = null }: Partial<Pick<RunConfig, 'backend' | 'limit'>>): RunConfig => ({
+export const newConfig = ({ file, name, settings, width, imports }: LoadedNet, { backend = 'auto', precision = 'f32', limit = null }: Partial<Pick<RunConfig, 'backend' | 'precision' | 'limit'>>): RunConfig => ({
   format: CONFIG_FORMAT,
   zigzag: VERSION,
   node: process.version,
@@ -78,6 +78,7 @@ export const newConfig = ({ file, name, settings, width, imports }: LoadedNet, {
   width,
   limit,
   backend,
+  precision,
   classes: [],
   imports,
 });

@@ -3,6 +3,7 @@
 import { compileModel, type Layout } from '../compiler/compile.ts';
 import type { Graph } from '../compiler/2-graph/graph.ts';
 import { classScores, imageShapes } from '../compiler/2-graph/queries.ts';
+import type { Precision } from '../compiler/3-passes/precision.ts';
 import type { Model, TrainSettings, WebGpuStep } from '../compiler/5-emit/model.ts';
 import type { Runner, Session } from '../runtime/backend.ts';
 import { persistent, restore, type Checkpoint } from '../runtime/checkpoint.ts';
@@ -30,6 +31,7 @@ export interface ModelRequest {
   readonly settings: TrainSettings;
   readonly limit: number | null;
   readonly backend: string;
+  readonly precision: Precision;
   /** Of the wasm backend. */
   readonly threads?: number | undefined;
   /** How products get their tiles on a GPU: see TuningRequest. */
@@ -58,8 +60,8 @@ export interface OpenModel {
 
 /** Opens the data, compiles for the first backend that works here, and opens it. */
 export async function openModel(io: Io, request: ModelRequest): Promise<OpenModel> {
-  const { net, settings, backend, checkNumerics = false, quiet, evaluateOnly = false } = request;
-  backendsFor(backend); // refuses an unknown one before any data are read
+  const { net, settings, backend, precision, checkNumerics = false, quiet, evaluateOnly = false } = request;
+  backendsFor(backend, { precision }); // refuses an unknown one before any data are read
   const dataset = await openData(io, request);
   const { batch, seed, normalize } = settings;
   const training = makePlan(dataset, { batch, seed, normalize, views: net.graph.views });
@@ -89,12 +91,12 @@ export async function openModel(io: Io, request: ModelRequest): Promise<OpenMode
 }
 
 /** Compiles programs of the net for the first backend that works here, and opens it. */
-export async function openPrograms(io: Io, { net, settings, backend, threads, tune, checkNumerics = false, quiet }: Omit<ModelRequest, 'limit'>, layout: Layout): Promise<Pick<OpenModel, 'model' | 'graphs' | 'session'>> {
-  const entries = backendsFor(backend, { threads, tuning: tuningRequest(io, tune, quiet) });
+export async function openPrograms(io: Io, { net, settings, backend, precision, threads, tune, checkNumerics = false, quiet }: Omit<ModelRequest, 'limit'>, layout: Layout): Promise<Pick<OpenModel, 'model' | 'graphs' | 'session'>> {
+  const entries = backendsFor(backend, { threads, precision, tuning: tuningRequest(io, tune, quiet) });
   const [first] = Object.values(layout);
-  if (isTracing(io) && first) await traceStages(io, stagesOf(net.program, net.name, { ...first, width: net.width, settings, target: await loadFirst(entries) }));
+  if (isTracing(io) && first) await traceStages(io, stagesOf(net.program, net.name, { ...first, width: net.width, settings, precision, target: await loadFirst(entries) }));
   const opened = await openFirst(entries, (target) => {
-    const compiled = passErrorsAs(net.program, () => compileModel(net.program, net.name, layout, target, { settings, width: net.width }));
+    const compiled = passErrorsAs(net.program, () => compileModel(net.program, net.name, layout, target, { settings, width: net.width, precision }));
     if ('diagnostics' in compiled) throw new SourceError(compiled.diagnostics, programTexts(net.program));
     return compiled;
   }, { checkNumerics });

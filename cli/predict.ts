@@ -1,6 +1,7 @@
 // zz predict: the most likely classes of image files.
 
 import { readFile } from 'node:fs/promises';
+import type { Precision } from '../compiler/3-passes/precision.ts';
 import { restore } from '../runtime/checkpoint.ts';
 import { readCheckpoint } from '../runtime/checkpoint-file.ts';
 import { classify } from '../runtime/classify.ts';
@@ -12,12 +13,13 @@ import { offering } from './choice.ts';
 import { netOfRun } from './load.ts';
 import { at, EXIT, print, printJson, say, UsageError, type Io } from './io.ts';
 import type { AddCommand } from './command.ts';
-import { threadCount, wholeNumber } from './settings.ts';
+import { precisionOption, threadCount, wholeNumber } from './settings.ts';
 import { percent, table } from './table.ts';
 
 interface Options {
   readonly top: number;
   readonly backend?: string;
+  readonly precision?: Precision;
   readonly threads?: number;
   readonly json?: boolean;
 }
@@ -31,6 +33,7 @@ export const predictCommand: AddCommand = (program, io, done) => {
     .argument('<images...>', 'image files')
     .option('--top <classes>', 'how many classes to show', wholeNumber, 3)
     .addOption(offering('--backend <name>', 'auto, webgpu, wasm, gpujs or reference (default: the run\'s)', BACKEND_NAMES))
+    .addOption(precisionOption(undefined, ', f32 or f16 (default: the run\'s)'))
     .option('--threads <count>', 'threads of the wasm backend (default: one a core); the numbers stay the same', threadCount)
     .option('--json', 'one JSON object a line on standard output')
     .addHelpText('after', '\nExample:\n  zz predict runs/DualZigZag-1 photo.jpg\n')
@@ -40,12 +43,12 @@ export const predictCommand: AddCommand = (program, io, done) => {
 async function runPrediction(dir: string, files: readonly string[], options: Options, io: Io): Promise<number> {
   const run = await openTrained(at(io, dir));
   const checkpoint = await readCheckpoint(run.paths.checkpoint);
-  const { config } = run;
+  const config = { ...run.config, backend: options.backend ?? run.config.backend, precision: options.precision ?? run.config.precision };
   const net = await netOfRun(io, run);
   const [{ inputShape, openPrograms }, { openImage }, { evaluationBatch, predictBatches }] = await Promise.all([import('./model.ts'), import('../runtime/data/open.ts'), import('../runtime/data/loader.ts')]);
   const { batch: trained, seed, normalize } = config.settings;
   const layout = { [EVALUATE]: { mode: 'evaluate', batch: evaluationBatch({ batch: trained, views: net.graph.views }) } } as const;
-  const { model, session } = await openPrograms(io, { settings: config.settings, backend: options.backend ?? config.backend, net, threads: options.threads, tune: 'known', quiet: true }, layout);
+  const { model, session } = await openPrograms(io, { ...config, net, threads: options.threads, tune: 'known', quiet: true }, layout);
   try {
     const program = programOf(model, EVALUATE);
     if (program.logits === undefined) throw new UsageError(`net ${net.name} has no class scores`, 'zz predict needs a net with softmax_cross_entropy.');

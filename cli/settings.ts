@@ -1,8 +1,12 @@
 // Flags for training settings. Their values are written as in a `train` block and read by the same code.
 
 import { resolve } from 'node:path';
-import { InvalidArgumentError, type Command } from 'commander';
-import { offering } from './choice.ts';
+import { InvalidArgumentError, type Command, type Option } from 'commander';
+import { PRECISIONS } from '../compiler/3-passes/precision.ts';
+import { choice, offering } from './choice.ts';
+
+/** What activations and adjoints are stored in; without a fallback the run decides. */
+export const precisionOption = (fallback: string | undefined, otherwise: string): Option => choice('--precision <dtype>', `what activations and adjoints are stored in${otherwise}`, PRECISIONS, fallback);
 
 /** Names of data sets that are no paths. */
 export const BUILT_IN: readonly string[] = ['cifar10', 'synthetic'];

@@ -2,5 +2,5 @@
 
 /** In their order. */
 export const STAGE_NAMES: readonly string[] = [
-  'tokens', 'ast', 'graph', 'unroll', 'autodiff', 'optimizer', 'simplify', 'bind', 'hoist', 'twin-fuse', 'fuse', 'schedule', 'memory', 'kernels', 'model', 'wgsl',
+  'tokens', 'ast', 'graph', 'unroll', 'autodiff', 'optimizer', 'loss-scale', 'simplify', 'bind', 'hoist', 'twin-fuse', 'fuse', 'precision', 'schedule', 'memory', 'kernels', 'model', 'wgsl',
 ];

@@ -2,6 +2,7 @@
 
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import type { Precision } from '../compiler/3-passes/precision.ts';
 import { START, type Progress } from '../runtime/checkpoint.ts';
 import { readCheckpoint } from '../runtime/checkpoint-file.ts';
 import { RunError } from '../runtime/errors.ts';
@@ -15,7 +16,7 @@ import { offering } from './choice.ts';
 import { SourceError } from './diagnostics.ts';
 import { applyOverrides, loadNet, netOfRun, newConfig, programTexts, type LoadedNet } from './load.ts';
 import { at, debugLevel, EXIT, print, printJson, say, shown, UsageError, widthOf, type Io } from './io.ts';
-import { addTrainingFlags, overridesOf, wholeNumber, positive, threadCount, type TrainingFlags } from './settings.ts';
+import { addTrainingFlags, overridesOf, precisionOption, wholeNumber, positive, threadCount, type TrainingFlags } from './settings.ts';
 import { tuneOption, type TuneFlag } from './tuning/option.ts';
 import { counted, decimal, percent, table } from './table.ts';
 
@@ -23,6 +24,7 @@ interface Options extends TrainingFlags {
   readonly limit?: number;
   readonly width?: number;
   readonly backend?: string;
+  readonly precision?: Precision;
   readonly threads?: number;
   readonly out?: string;
   readonly resume?: boolean;
@@ -42,6 +44,7 @@ export const trainCommand: AddCommand = (program, io, done) => {
     .option('--limit <images>', 'train on so many images of the training split', wholeNumber)
     .option('--width <factor>', 'scale every channel count but the last, and the pace of learning with it', positive)
     .addOption(offering('--backend <name>', 'auto, webgpu, wasm, gpujs or reference (default: auto)', BACKEND_NAMES))
+    .addOption(precisionOption(undefined, ': f32, or f16 on GPUs that have it (default: f32)'))
     .option('--threads <count>', 'threads of the wasm backend (default: one a core); the numbers stay the same', threadCount)
     .addOption(tuneOption())
     .option('--out <dir>', 'the run directory (default: runs/NET-N)')
@@ -78,11 +81,12 @@ async function runTraining(file: string | undefined, options: Options, io: Io): 
 async function fresh(file: string | undefined, options: Options, io: Io): Promise<Started> {
   if (file === undefined) throw new UsageError('which file?', 'zz train FILE.zz, or zz train --resume --out RUN.');
   const backend = options.backend ?? 'auto';
-  backendsFor(backend);
+  const precision = options.precision ?? 'f32';
+  backendsFor(backend, { precision });
   const net = await loadNet(io, file, { overrides: overridesOf(options, io.cwd), width: options.width ?? 1 });
   if (net.graph.loss === undefined) throw new UsageError(`net ${net.name} has no loss`, 'Add a loss to the net; without one it can predict but not be trained.');
   if (options.out !== undefined) await refuseUsed(at(io, options.out));
-  const config = newConfig(net, { backend, limit: options.limit ?? null });
+  const config = newConfig(net, { backend, precision, limit: options.limit ?? null });
   const place = options.out === undefined ? { base: at(io, join('runs', net.name)) } : { dir: at(io, options.out) };
   return { net, config, from: START, epochs: [], place };
 }

@@ -3,6 +3,7 @@
 import { buildNet, type BuildOptions, type Program } from './2-graph/build.ts';
 import type { Graph, TrainSettings } from './2-graph/graph.ts';
 import { optimise, runPasses } from './3-passes/pipeline.ts';
+import type { Precision } from './3-passes/precision.ts';
 import type { Model, Program as ModelProgram } from './5-emit/model.ts';
 import { hasErrors, type Diagnostic } from './diagnostics.ts';
 
@@ -13,6 +14,8 @@ export interface CompileOptions extends BuildOptions {
   readonly batch?: number;
   /** Computes costlier values again instead of keeping them. */
   readonly remat?: boolean;
+  /** In which dtype activations and adjoints are stored; f32 where it is not given. */
+  readonly precision?: Precision;
   /** The last pass to run. */
   readonly until?: string;
   /** Called with every stage from `graph` on. */
@@ -20,12 +23,12 @@ export interface CompileOptions extends BuildOptions {
 }
 
 /** A net after its passes; no graph where there are errors. Throws PassError, VerifyError as `runPasses` does. */
-export function compileNet(program: Program, net: string | undefined, { settings, batch, remat, until, observe, ...options }: CompileOptions): { readonly graph?: Graph; readonly diagnostics: readonly Diagnostic[] } {
+export function compileNet(program: Program, net: string | undefined, { settings, batch, remat, precision, until, observe, ...options }: CompileOptions): { readonly graph?: Graph; readonly diagnostics: readonly Diagnostic[] } {
   const { graph: built, diagnostics } = buildNet(program, net, options);
   if (!built || hasErrors(diagnostics)) return { diagnostics };
   const graph = settings ? { ...built, train: settings } : built;
   observe?.('graph', graph);
-  return { graph: runPasses(graph, { ...(batch !== undefined && { batch }), ...(remat && { remat }), ...(until !== undefined && { until }), ...(observe && { observe }) }), diagnostics };
+  return { graph: runPasses(graph, { ...(batch !== undefined && { batch }), ...(remat && { remat }), ...(precision && { precision }), ...(until !== undefined && { until }), ...(observe && { observe }) }), diagnostics };
 }
 
 /** What a program of a model computes, and at which batch. */
@@ -55,18 +58,19 @@ export function compileModel<Step>(
   net: string | undefined,
   layout: Layout,
   { fused = false, emit }: Emitter<Step>,
-  { remat = false, ...options }: Omit<CompileOptions, 'mode' | 'batch' | 'until'>,
+  { remat = false, precision = 'f32', ...options }: Omit<CompileOptions, 'mode' | 'batch' | 'until'>,
 ): Compiled<Step> {
   const graphs = new Map<Graph['mode'], Graph>();
   for (const mode of new Set(Object.values(layout).map((each) => each.mode))) {
-    const { graph, diagnostics } = compileNet(program, net, { ...options, mode });
+    const { graph, diagnostics } = compileNet(program, net, { ...options, precision, mode });
     if (!graph) return { diagnostics };
     graphs.set(mode, graph);
   }
   const made = Object.entries(layout).flatMap(([name, { mode, batch, filledTo }]) => {
     const plain = graphs.get(mode);
     if (!plain) return [];
-    const graph = fused ? optimise(plain, { batch, remat }) : plain;
+    // Only the passes up to the last know which values are stored in f16.
+    const graph = fused || precision === 'f16' ? optimise(plain, { batch, remat, precision }) : plain;
     return [{ name, graph, program: emit(graph, batch, filledTo) }];
   });
   const [first] = graphs.values();

@@ -7,7 +7,7 @@ import type { OptimizerSettings, ScheduleSettings, TrainSettings } from '../comp
 import { RunError } from './errors.ts';
 
 /** The version of what is written here; what a later one wrote is refused. */
-export const CONFIG_FORMAT = 2;
+export const CONFIG_FORMAT = 3;
 
 export interface RunConfig {
   readonly format: typeof CONFIG_FORMAT;
@@ -24,6 +24,8 @@ export interface RunConfig {
   /** Train on so many images; null is all. */
   readonly limit: number | null;
   readonly backend: string;
+  /** What activations and adjoints are stored in. */
+  readonly precision: 'f32' | 'f16';
   readonly classes: readonly string[];
   /** Files that the model imports, by the path that the import resolves to. */
   readonly imports: readonly { readonly file: string; readonly text: string }[];
@@ -83,6 +85,7 @@ const CONFIG: Fields<RunConfig> = {
   width: { type: 'number', exclusiveMinimum: 0 },
   limit: oneOf({ type: 'null' }, whole(1)),
   backend: line,
+  precision: { enum: ['f32', 'f16'] },
   classes: list(line),
   imports: list(object({ file: line, text })),
 };

@@ -2,6 +2,7 @@
 
 import type { Program as SourceProgram } from '../../compiler/2-graph/build.ts';
 import type { Graph } from '../../compiler/2-graph/graph.ts';
+import type { Precision } from '../../compiler/3-passes/precision.ts';
 import { compileModel } from '../../compiler/compile.ts';
 import type { Model, Program } from '../../compiler/5-emit/model.ts';
 import type { Session, Tensor } from '../../runtime/backend.ts';
@@ -18,6 +19,7 @@ export interface Where {
   readonly backend: string;
   readonly threads?: number | undefined;
   readonly tuning?: TuningRequest | undefined;
+  readonly precision: Precision;
 }
 
 export interface OpenNet {
@@ -28,7 +30,7 @@ export interface OpenNet {
 
 export const openNet = (program: SourceProgram, net: string, layout: Compiling[2], compile: Compiling[4], { backend, ...options }: Where): Promise<OpenNet> =>
   openFirst(backendsFor(backend, options), (target) => {
-    const compiled = compileModel(program, net, layout, target, compile);
+    const compiled = compileModel(program, net, layout, target, { ...compile, precision: options.precision });
     if ('diagnostics' in compiled) throw new SourceError(compiled.diagnostics, programTexts(program));
     return compiled;
   });

@@ -1,5 +1,6 @@
 // What a benchmark gives: with --json, one object of this form.
 
+import type { Precision } from '../../compiler/3-passes/precision.ts';
 import type { Peak } from './peak.ts';
 import type { Profile } from './profile.ts';
 import type { Times } from './time.ts';
@@ -9,6 +10,8 @@ export interface Result {
   readonly net: string;
   readonly backend: string;
   readonly device: string;
+  /** What activations and adjoints are stored in, and what the peak's products multiply. */
+  readonly precision: Precision;
   readonly batch: number;
   /** Images that a step reads: some nets read each of them several times. */
   readonly readings: number;

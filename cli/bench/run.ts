@@ -48,7 +48,7 @@ export async function bench(file: string, options: Options, io: Io): Promise<voi
   const work = workOf(net, settings, batch);
 
   note('compiling …');
-  const { model, graphs, session } = await openNet(net.program, net.name, { [TRAIN]: { mode: 'train', batch } }, { settings, width: net.width }, { backend: options.backend, threads: options.threads, tuning: tuningRequest(io, options.tune, options.json === true || options.quiet === true) });
+  const { model, graphs, session } = await openNet(net.program, net.name, { [TRAIN]: { mode: 'train', batch } }, { settings, width: net.width }, { backend: options.backend, threads: options.threads, precision: options.precision, tuning: tuningRequest(io, options.tune, options.json === true || options.quiet === true) });
   try {
     note(`timing ${net.name} on ${session.backend} (${session.device}) …`);
     for (const [id, values] of initialValues(persistent(model), settings.seed)) await session.write(id, values);
@@ -56,12 +56,12 @@ export async function bench(file: string, options: Options, io: Io): Promise<voi
     const feeds = randomFeeds(program, settings.seed);
     const { times, steps } = await timeSteps((await ownSteps(session, model, TRAIN)) ?? fedSteps(session, TRAIN, program, feeds), options.steps);
     const memory = { ...memoryOf(program), process: process.resourceUsage().maxRSS * 1024 };
-    const where: Where = { backend: session.backend, threads: options.threads, tuning: tuningRequest(io, options.tune, true) };
+    const where: Where = { backend: session.backend, threads: options.threads, precision: options.precision, tuning: tuningRequest(io, options.tune, true) };
     note('timing matrix products …');
     const peak = await measurePeak(where);
     const flopsPerSecond = (1000 * work.step) / times.median;
     const result: Result = {
-      event: 'bench', net: net.name, backend: session.backend, device: session.device, batch, readings: batch * Math.max(...program.views.map(({ parts }) => parts.length)), width: net.width,
+      event: 'bench', net: net.name, backend: session.backend, device: session.device, precision: options.precision, batch, readings: batch * Math.max(...program.views.map(({ parts }) => parts.length)), width: net.width,
       weights: program.buffers.reduce((sum, { role, shape }) => sum + (role.kind === 'weight' ? elements(shape) : 0), 0),
       steps, ms: times,
       imagesPerSecond: (1000 * batch) / times.median,

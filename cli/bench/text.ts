@@ -13,7 +13,7 @@ const giga = (value: number): string => (value / 1e9).toPrecision(4);
 /** Columns of the names before what they say. */
 const NAMES = 12;
 
-export function describe({ net, backend, device, batch, readings, weights, steps, ms: times, imagesPerSecond, flops, peak, share, memory }: Result, width: number): string {
+export function describe({ net, backend, device, precision, batch, readings, weights, steps, ms: times, imagesPerSecond, flops, peak, share, memory }: Result, width: number): string {
   const text = labelled([
     ['step', `${ms(times.median)} ms, the median of ${steps} steps; the middle half ${ms(times.low)} to ${ms(times.high)}, the fastest ${ms(times.fastest)}`],
     ['images/s', `${imagesPerSecond.toFixed(1)}${readings === batch ? '' : `, each read ${readings / batch} times`}`],
@@ -21,7 +21,7 @@ export function describe({ net, backend, device, batch, readings, weights, steps
     ['peak', peak === null ? 'not measured: this backend runs no matrix products of that kind' : `${giga(peak.flopsPerSecond)} GFLOP/s in matrix products of ${peak.size}; the step has ${percent(share)} of it`],
     ['memory', `${megabytes(memory.kept)} of weights and states, ${megabytes(memory.buffers)} of all buffers, ${megabytes(memory.process)} of the process at its peak`],
   ], NAMES, width);
-  return `${net}, ${weights.toLocaleString('en')} weights, ${batch} images a step, on ${backend} (${device})\n${text}\n${wrapped(COUNT, width)}`;
+  return `${net}, ${weights.toLocaleString('en')} weights, ${batch} images a step, in ${precision} on ${backend} (${device})\n${text}\n${wrapped(COUNT, width)}`;
 }
 
 const COUNT = 'Counted: the operations of the training graph before fusion, convolutions as direct ones, a multiplication and an addition as two. A backend that multiplies less may pass its own peak.';

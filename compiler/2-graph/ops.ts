@@ -65,6 +65,7 @@ export const OPS = {
 
   // Element-wise, one operand.
   identity: elementwise(['x'], {}, 'x'),
+  cast: elementwise(['x'], { to: oneOf('f32', 'f16') }, 'x in another dtype; f16 is rounded to nearest, ties to even, and infinite from 65520'),
   stop_gradient: elementwise(['x'], {}, 'x, through which no gradient flows'),
   neg: elementwise(['x'], {}, '-x'),
   abs: elementwise(['x'], {}, '|x|'),
@@ -109,6 +110,7 @@ export const OPS = {
   reduce_sum: reduction(['x'], { axes: ints, keep: bool }, 'sum over axes'),
   reduce_mean: reduction(['x'], { axes: ints, keep: bool }, 'mean over axes'),
   reduce_max: reduction(['x'], { axes: ints, keep: bool }, 'largest value over axes'),
+  all_finite: reduction(['x'], {}, '1, or 0 where an element is infinite or not a number, f32[]'),
   softmax: reduction(['x'], {}, 'softmax over the last axis'),
   log_softmax: reduction(['x'], {}, 'log of the softmax over the last axis'),
 
@@ -121,7 +123,7 @@ export const OPS = {
   concat: movement(['...xs'], { axis: int }, 'operands one after the other along one axis'),
   upsample: movement(['x'], { k: int }, 'nearest neighbour: each value k by k times; x is NHWC'),
 
-  // Contractions. x is NHWC, filter is HWIO (I is a group's share of the channels).
+  // Contractions. x is NHWC, filter is HWIO (I is a group's share of the channels). Sums are f32, also those of f16 factors.
   matmul: contraction(['a', 'b'], { transpose_a: bool, transpose_b: bool }, 'matrix product of the last two axes; b has rank 2, or a\'s leading axes'),
   conv2d: contraction(['x', 'filter'], window, 'convolution (cross-correlation, as in every framework)'),
   conv2d_input_grad: contraction(['dy', 'filter'], { ...window, size: ints }, 'adjoint of conv2d to its input of height and width size; also the transposed convolution'),

@@ -1,5 +1,6 @@
 // What every element-wise operation does to plain numbers: for constant folding, and for the reference evaluator.
 
+import { roundToHalf } from './half.ts';
 import type { Attrs, ElementwiseKind } from './ops.ts';
 
 type Scalar<K extends ElementwiseKind> = (attrs: Attrs<K>, ...operands: readonly number[]) => number;
@@ -14,6 +15,7 @@ const binary = (f: (a: number, b: number) => number) => (_: object, a = NaN, b =
 
 export const SCALARS: { readonly [K in ElementwiseKind]: Scalar<K> } = {
   identity: unary((x) => x),
+  cast: ({ to }: Attrs<'cast'>, x = NaN) => (to === 'f16' ? roundToHalf(x) : x),
   stop_gradient: unary((x) => x),
   neg: unary((x) => -x),
   abs: unary(Math.abs),

@@ -125,7 +125,7 @@ function expectShape(name: string, found: TensorType, wanted: Shape, why: string
 }
 
 function conv2d(attrs: WindowAttrs, x: TensorType, filter: TensorType): TensorType {
-  const dtype = floatType(x, filter);
+  floatType(x, filter);
   checkWindow(attrs);
   const [batch, height, width, channels] = image(x);
   if (channels % attrs.groups !== 0) fail('ZZ3005', `${attrs.groups} groups do not divide the ${channels} channels of ${showShape(x.shape)}`);
@@ -134,11 +134,11 @@ function conv2d(attrs: WindowAttrs, x: TensorType, filter: TensorType): TensorTy
     const grouped = attrs.groups === 1 ? '' : ` in each of ${attrs.groups} groups`;
     fail('ZZ3003', `${showShape(x.shape)} has ${channels} channels, but the filter ${showShape(filter.shape)} takes ${inputs}${grouped}`);
   }
-  return { dtype, shape: [batch, ...convSize([height, width], k, attrs), outputs] };
+  return f32([batch, ...convSize([height, width], k, attrs), outputs]);
 }
 
 function conv2dInputGrad(attrs: Attrs<'conv2d_input_grad'>, dy: TensorType, filter: TensorType): TensorType {
-  const dtype = floatType(dy, filter);
+  floatType(dy, filter);
   checkWindow(attrs);
   const [batch, , , channels] = image(dy);
   const [k, inputs, outputs] = filterOf(filter, attrs.groups);
@@ -147,11 +147,11 @@ function conv2dInputGrad(attrs: Attrs<'conv2d_input_grad'>, dy: TensorType, filt
   if (rest.length > 0) fail('ZZ2007', `size is [${attrs.size.join(',')}], but must be [height,width]`);
   atLeast(1, { 'the height of size': height, 'the width of size': width });
   expectShape('dy', dy, [batch, ...convSize([height, width], k, attrs), outputs], `the convolution of an image of ${height}x${width}`);
-  return { dtype, shape: [batch, height, width, inputs * attrs.groups] };
+  return f32([batch, height, width, inputs * attrs.groups]);
 }
 
 function conv2dFilterGrad(attrs: Attrs<'conv2d_filter_grad'>, x: TensorType, dy: TensorType): TensorType {
-  const dtype = floatType(x, dy);
+  floatType(x, dy);
   checkWindow(attrs);
   atLeast(1, { k: attrs.k });
   const [batch, height, width, channels] = image(x);
@@ -159,11 +159,11 @@ function conv2dFilterGrad(attrs: Attrs<'conv2d_filter_grad'>, x: TensorType, dy:
   if (channels % attrs.groups !== 0) fail('ZZ3005', `${attrs.groups} groups do not divide the ${channels} channels of ${showShape(x.shape)}`);
   if (outputs % attrs.groups !== 0) fail('ZZ3005', `${attrs.groups} groups do not divide the ${outputs} channels of ${showShape(dy.shape)}`);
   expectShape('dy', dy, [batch, ...convSize([height, width], attrs.k, attrs), outputs], `the convolution of ${showShape(x.shape)}`);
-  return { dtype, shape: [attrs.k, attrs.k, channels / attrs.groups, outputs] };
+  return f32([attrs.k, attrs.k, channels / attrs.groups, outputs]);
 }
 
 function matmul({ transpose_a, transpose_b }: Attrs<'matmul'>, a: TensorType, b: TensorType): TensorType {
-  const dtype = floatType(a, b);
+  floatType(a, b);
   for (const x of [a, b]) if (x.shape.length < 2) fail('ZZ3002', `${showShape(x.shape)} has ${axesOf(x.shape)}, but a matrix has 2`);
   const leading = a.shape.slice(0, -2);
   if (b.shape.length > 2 && !sameShape(b.shape.slice(0, -2), leading)) {
@@ -176,7 +176,7 @@ function matmul({ transpose_a, transpose_b }: Attrs<'matmul'>, a: TensorType, b:
     const shown = (x: TensorType, flip: boolean): string => `${showShape(x.shape)}${flip ? ' transposed' : ''}`;
     fail('ZZ3003', `${shown(a, transpose_a)} times ${shown(b, transpose_b)}: the inner dimensions are ${inner} and ${outer}`);
   }
-  return { dtype, shape: [...leading, rows, columns] };
+  return f32([...leading, rows, columns]);
 }
 
 function pooled({ k }: { readonly k: number }, x: TensorType): TensorType {
@@ -283,6 +283,10 @@ export const SHAPES: { readonly [K in OpKind]: ShapeRule<K> } = {
   adjoint: same,
 
   identity: same,
+  cast: ({ to }, x) => {
+    floatType(x);
+    return { dtype: to, shape: x.shape };
+  },
   stop_gradient: same,
   neg: elementwise,
   abs: elementwise,
@@ -324,6 +328,10 @@ export const SHAPES: { readonly [K in OpKind]: ShapeRule<K> } = {
   reduce_sum: reduced,
   reduce_mean: reduced,
   reduce_max: reduced,
+  all_finite: (_attrs, x) => {
+    floatType(x);
+    return f32([]);
+  },
   softmax: overLastAxis,
   log_softmax: overLastAxis,
 
@@ -380,7 +388,7 @@ export function checkArity(kind: OpKind, count: number): void {
 
 /**
  * The type of an operation's result. A symbolic batch is kept, through reshapes as well ([B,32,32] has 1024B elements).
- * Float operands share one dtype, which the result has too; losses and counts are f32[].
+ * Float operands share one dtype, which the result has too; products, losses and counts are f32.
  * Throws ShapeError where the operands do not fit, Error for a wrong number of operands and for a `call`, whose type is its region's.
  */
 export function inferType<K extends OpKind>(kind: K, attrs: Attrs<K>, operands: readonly TensorType[]): TensorType {

@@ -142,6 +142,7 @@ const filterSize = (b: Builder, filter: ValueId): number => shapeOf(b, filter)[0
 
 export const ADJOINTS: { readonly [K in ComputeKind]: AdjointRule<K> | NoAdjoint } = {
   identity: elementwise((_, dy) => dy),
+  cast: elementwise((b, dy, _, { a }) => (b.type(dy).dtype === b.type(a).dtype ? dy : b.add('cast', [dy], { to: b.type(a).dtype as 'f32' | 'f16' }))),
   stop_gradient: () => [undefined],
   neg: elementwise((b, dy) => b.add('neg', [dy], {})),
   abs: elementwise((b, dy, _, { a }) => mul(b, dy, b.add('sign', [a], {}))),
@@ -237,4 +238,5 @@ export const ADJOINTS: { readonly [K in ComputeKind]: AdjointRule<K> | NoAdjoint
   ],
   softmax_cross_entropy_grad: derivative,
   count_correct: step,
+  all_finite: step,
 };

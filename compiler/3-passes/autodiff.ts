@@ -34,6 +34,12 @@ export const autodiff: Pass = {
   },
 };
 
+/** The adjoint of the loss, 1, of a graph that autodiff has just been through: what it makes first. None where a route replaces it. */
+export function seedOf({ nodes }: Graph): ValueId | undefined {
+  const first = nodes.find(({ tags }) => tags.phase === 'backward');
+  return first?.kind === 'constant' && first.attrs.value === 1 && first.type.shape.length === 0 ? first.id : undefined;
+}
+
 /** One way by which a gradient reaches a value: as an operand of `user`. */
 interface Use {
   readonly user: Node;

@@ -33,6 +33,7 @@ export const FLOPS: { readonly [K in ComputeKind]: Flops<K> } = {
   reduce_sum: perOperand,
   reduce_mean: perOperand,
   reduce_max: perOperand,
+  all_finite: perOperand,
   softmax: (node) => 4 * perResult(node),
   log_softmax: (node) => 4 * perResult(node),
   reshape: free,

@@ -6,9 +6,12 @@ import { verify } from '../2-graph/verify.ts';
 import { autodiff } from './autodiff.ts';
 import { fuse } from './fuse.ts';
 import { hoist } from './hoist.ts';
+import { lossScale } from './loss-scale.ts';
 import { memory } from './memory.ts';
 import { optimizer } from './optimizer.ts';
 import type { Pass } from './pass.ts';
+import { precision as halves } from './precision.ts';
+import type { Precision } from './precision.ts';
 import { schedule } from './schedule.ts';
 import { simplify } from './simplify.ts';
 import { twinFuse } from './twin-fuse.ts';
@@ -19,13 +22,16 @@ export interface PassSettings {
   readonly batch?: number;
   /** Computes costlier values again instead of keeping them: less memory, more arithmetic. */
   readonly remat?: boolean;
+  /** In which dtype activations and adjoints are stored; f32 where it is not given. */
+  readonly precision?: Precision;
 }
 
 /** The passes in order. */
-export const passesFor = ({ batch, remat = false }: PassSettings): readonly Pass[] => [
+export const passesFor = ({ batch, remat = false, precision = 'f32' }: PassSettings): readonly Pass[] => [
   unroll, // cells, steps and routes become plain edges, so that the passes below see one flat net
   autodiff, // the backward graph, where the net is trained and has a loss; declared routes go in any case
   optimizer, // the updates, where there are gradients: in graphs that are not trained it finds none
+  lossScale(precision), // around what autodiff and optimizer made, before anything is put together
   simplify, // what is zero, equal or unused goes before anything is put together
   ...(batch === undefined
     ? []
@@ -34,6 +40,7 @@ export const passesFor = ({ batch, remat = false }: PassSettings): readonly Pass
         hoist, // equal filters over steps, before twin-fuse makes one filter of several
         twinFuse, // equal operations of parallel streams
         fuse({ remat }), // kernels, once the operations are as few and as large as they get
+        halves(precision), // once it is known what is stored at all
         schedule, // the kernels' order
         memory, // where their values lie
       ]),

@@ -25,6 +25,8 @@ const geluSlope = (x: Expr): Expr => mul(number(Math.sqrt(2 / Math.PI)), add(ONE
 
 export const SCALAR_RULES: { readonly [K in ElementwiseKind]: ScalarRule<K> } = {
   identity: one((x) => x),
+  // Kernels compute in f32: what is stored is rounded as it is stored, and what is not keeps its digits.
+  cast: one((x) => x),
   stop_gradient: one((x) => x),
   neg: one(neg),
   abs: one((x) => unary('abs', x)),

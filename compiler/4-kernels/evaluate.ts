@@ -1,6 +1,7 @@
 // The reference evaluator: the obvious meaning of every operation on concrete arrays. Every other backend is tested against it.
 
 import type { Graph, Node, ValueId } from '../2-graph/graph.ts';
+import { roundToHalf } from '../2-graph/half.ts';
 import { groupOf, isLeaf } from '../2-graph/ops.ts';
 import type { Attrs, ComputeKind, ElementwiseKind, OpKind } from '../2-graph/ops.ts';
 import { SCALARS } from '../2-graph/scalars.ts';
@@ -39,6 +40,7 @@ export const EVALUATE: { readonly [K in ComputeKind]: EvalRule<K> } = {
   reduce_sum: reduction.reduceSum,
   reduce_mean: reduction.reduceMean,
   reduce_max: reduction.reduceMax,
+  all_finite: reduction.allFinite,
   softmax: reduction.softmax,
   log_softmax: reduction.logSoftmax,
 
@@ -71,10 +73,11 @@ export const computes = (kind: OpKind): kind is ComputeKind => !isLeaf(kind) && 
 export function evaluateNode(node: Node, out: Tensor, inputs: readonly Tensor[]): void {
   if (!computes(node.kind)) throw new Error(`%${node.id}: ${node.kind} is not evaluated`);
   (EVALUATE[node.kind] as EvalRule)(node.attrs as Attrs<ComputeKind>, out, ...inputs);
+  if (node.type.dtype === 'f16') for (let i = 0; i < out.data.length; i++) out.data[i] = roundToHalf(out.data[i] as number);
 }
 
 export interface EvaluateOptions {
-  /** f32: every result is stored rounded to f32, though sums are added up in double. f64: doubles throughout. */
+  /** f32: every result is stored rounded to f32, though sums are added up in double. f64: doubles throughout. Results of type f16 are rounded to it in both. */
   readonly precision: 'f32' | 'f64';
   /** The values to return; what they do not depend on is not computed. */
   readonly wanted: readonly ValueId[];

@@ -5,7 +5,7 @@ import type { ValueId } from '../2-graph/graph.ts';
 import { bounds, replace, showIndex, use, within } from './indexing.ts';
 import type { Index, Var } from './indexing.ts';
 
-export type UnaryOp = 'neg' | 'abs' | 'floor' | 'exp' | 'expm1' | 'log' | 'log1p' | 'sqrt' | 'cos' | 'tanh';
+export type UnaryOp = 'neg' | 'abs' | 'floor' | 'exp' | 'expm1' | 'log' | 'log1p' | 'sqrt' | 'cos' | 'tanh' | 'finite';
 export type BinaryOp = 'add' | 'sub' | 'mul' | 'div' | 'min' | 'max';
 export type Reducer = 'sum' | 'max';
 export type Comparison = '<' | '<=' | '==';
@@ -46,6 +46,7 @@ const UNARY: { readonly [K in UnaryOp]: (x: number) => number } = {
   sqrt: Math.sqrt,
   cos: Math.cos,
   tanh: Math.tanh,
+  finite: (x) => (Number.isFinite(x) ? 1 : 0),
 };
 
 const BINARY: { readonly [K in BinaryOp]: (a: number, b: number) => number } = {

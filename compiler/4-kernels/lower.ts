@@ -26,6 +26,7 @@ export const LOWER: { readonly [K in ComputeKind]: LowerRule<K> } = {
   reduce_sum: reduction.reduceSum,
   reduce_mean: reduction.reduceMean,
   reduce_max: reduction.reduceMax,
+  all_finite: reduction.allFinite,
   softmax: reduction.softmax,
   log_softmax: reduction.logSoftmax,
 

@@ -1,12 +1,12 @@
 // Lowering rules of reductions, pooling and the classifier heads.
 
-import { add, all, atLeastZero, bind, compare, div, exp, indexValue, largest, log, mul, number, reduce, select, sub, sum } from './expr.ts';
+import { add, all, atLeastZero, bind, compare, div, exp, indexValue, largest, log, mul, number, reduce, select, sub, sum, unary } from './expr.ts';
 import type { Expr, Reducer } from './expr.ts';
 import { elementCount } from '../2-graph/types.ts';
 import { int, minus, plus, quotient, remainder, times } from './indexing.ts';
 import type { Index } from './indexing.ts';
 import { at, inside, operand } from './rules-movement.ts';
-import type { Lowering, LowerRule, Operand } from './rule.ts';
+import type { Loops, Lowering, LowerRule, Operand } from './rule.ts';
 
 const ZERO = number(0);
 const ONE = number(1);
@@ -20,23 +20,24 @@ const STAGED = { terms: 4096, elements: 4096 };
  */
 const reduction =
   <K extends 'reduce_sum' | 'reduce_mean' | 'reduce_max'>(op: Reducer, finish: (value: Expr, count: number) => Expr): LowerRule<K> =>
-  ({ attrs, stage }, input) => {
-    const x = operand(input);
-    const axes = [...new Set(attrs.axes)];
-    const lengthOf = (axis: number): number => x.shape[axis] ?? 1;
-    const count = elementCount(axes.map(lengthOf));
-    const keptAxes = (reduced: readonly number[]): number[] => x.shape.map((_, axis) => axis).filter((axis) => !reduced.includes(axis));
-    const kept = keptAxes(axes);
-    const longest = axes.reduce((best, axis) => (lengthOf(axis) > lengthOf(best) ? axis : best), axes[0] ?? 0);
-    if (axes.length < 2 || count < STAGED.terms || elementCount(kept.map(lengthOf)) > STAGED.elements) {
-      return { kind: 'reduce', extents: kept.map(lengthOf), body: (...indices) => finish(over(op, x, kept, indices), count) };
-    }
-    const inner = keptAxes(axes.filter((axis) => axis !== longest));
-    const parts = stage('parts', inner.map(lengthOf), { kind: 'reduce', body: (...indices) => over(op, x, inner, indices) });
-    const place = inner.indexOf(longest);
-    const outer = inner.map((_, axis) => axis).filter((axis) => axis !== place);
-    return { kind: 'reduce', extents: kept.map(lengthOf), body: (...indices) => finish(over(op, parts, outer, indices), count) };
-  };
+  ({ attrs, stage }, input) => reduced(op, operand(input), attrs.axes, stage, finish);
+
+function reduced(op: Reducer, x: Operand, among: readonly number[], stage: Lowering['stage'], finish: (value: Expr, count: number) => Expr): Loops {
+  const axes = [...new Set(among)];
+  const lengthOf = (axis: number): number => x.shape[axis] ?? 1;
+  const count = elementCount(axes.map(lengthOf));
+  const keptAxes = (reduced: readonly number[]): number[] => x.shape.map((_, axis) => axis).filter((axis) => !reduced.includes(axis));
+  const kept = keptAxes(axes);
+  const longest = axes.reduce((best, axis) => (lengthOf(axis) > lengthOf(best) ? axis : best), axes[0] ?? 0);
+  if (axes.length < 2 || count < STAGED.terms || elementCount(kept.map(lengthOf)) > STAGED.elements) {
+    return { kind: 'reduce', extents: kept.map(lengthOf), body: (...indices) => finish(over(op, x, kept, indices), count) };
+  }
+  const inner = keptAxes(axes.filter((axis) => axis !== longest));
+  const parts = stage('parts', inner.map(lengthOf), { kind: 'reduce', body: (...indices) => over(op, x, inner, indices) });
+  const place = inner.indexOf(longest);
+  const outer = inner.map((_, axis) => axis).filter((axis) => axis !== place);
+  return { kind: 'reduce', extents: kept.map(lengthOf), body: (...indices) => finish(over(op, parts, outer, indices), count) };
+}
 
 /** The reduction of x over every axis that is not kept, at these indices of the kept ones. */
 function over(op: Reducer, x: Operand, kept: readonly number[], indices: readonly Index[]): Expr {
@@ -52,6 +53,14 @@ function over(op: Reducer, x: Operand, kept: readonly number[], indices: readonl
 export const reduceSum = reduction<'reduce_sum'>('sum', (value) => value);
 export const reduceMean = reduction<'reduce_mean'>('sum', (value, count) => div(value, number(count)));
 export const reduceMax = reduction<'reduce_max'>('max', (value) => value);
+
+/** 1 - the largest of 1 - finite(x). */
+export const allFinite: LowerRule<'all_finite'> = ({ stage }, input) => {
+  const { shape, at: element, flat } = operand(input);
+  const isBad = (x: Expr): Expr => sub(ONE, unary('finite', x));
+  const bad: Operand = { shape, at: (...places) => isBad(element(...places)), flat: (place) => isBad(flat(place)) };
+  return reduced('max', bad, shape.map((_, axis) => axis), stage, (value) => sub(ONE, value));
+};
 
 /** For each row of the last axis, in kernels of their own: the largest element, and log(sum(exp(x - largest))) or the sum itself. */
 function rowStatistics({ stage }: Pick<Lowering, 'stage'>, x: Operand): { largest: Operand; total: Operand; log: Operand } {

@@ -38,6 +38,7 @@ const DECIDES: { readonly [K in OpKind]: ImageLayout | 'operands' | 'any' | 'inp
   adjoint: 'operands',
 
   identity: 'operands',
+  cast: 'operands',
   stop_gradient: 'operands',
   neg: 'operands',
   abs: 'operands',
@@ -77,6 +78,7 @@ const DECIDES: { readonly [K in OpKind]: ImageLayout | 'operands' | 'any' | 'inp
   reduce_sum: 'operands',
   reduce_mean: 'operands',
   reduce_max: 'operands',
+  all_finite: 'any',
   softmax: 'operands',
   log_softmax: 'operands',
 

@@ -9,6 +9,7 @@ import { printGraph } from '../2-graph/print.ts';
 import { memoryPlan } from '../3-passes/memory-plan.ts';
 import { arenaLines, svgPicture, textPicture } from '../3-passes/memory-picture.ts';
 import { PassError } from '../3-passes/pass.ts';
+import type { Precision } from '../3-passes/precision.ts';
 import { printFusedKernels } from '../4-kernels/fused.ts';
 import { printKernels } from '../4-kernels/kernel.ts';
 import { lowerFused } from '../4-kernels/lower-fused.ts';
@@ -33,6 +34,7 @@ export interface StageOptions {
   /** For the stages from `bind` on. */
   readonly batch: number;
   readonly remat?: boolean;
+  readonly precision?: Precision;
   readonly settings?: TrainSettings;
   /** What kernels and model are made for. Without it those stages are named, but cannot be shown. */
   readonly target?: Emitter<unknown>;
@@ -45,12 +47,12 @@ export const MADE_FOR_BACKENDS: readonly string[] = ['kernels', 'model'];
 
 /** All stages of a net, or what is wrong with it. */
 export function stagesOf(program: Program, net: string, options: StageOptions): { readonly stages: readonly Stage[] } | { readonly diagnostics: readonly Diagnostic[] } {
-  const { mode, width, batch, remat = false, settings, target, shaders } = options;
+  const { mode, width, batch, remat = false, precision = 'f32', settings, target, shaders } = options;
   const { main } = program;
   if (!main) return { diagnostics: program.diagnostics };
   const stages: Stage[] = [tokens(main.source), syntax(main.ast)];
   const { graph, diagnostics } = refusals(() =>
-    compileNet(program, net, { mode, width, batch, remat, ...(settings && { settings }), observe: (name, each) => void stages.push(name === 'memory' ? memoryStage(name, each) : graphStage(name, each)) }),
+    compileNet(program, net, { mode, width, batch, remat, precision, ...(settings && { settings }), observe: (name, each) => void stages.push(name === 'memory' ? memoryStage(name, each) : graphStage(name, each)) }),
   );
   if (!graph) return { diagnostics };
   const input = target?.fused ? graph : (stages.find((stage) => stage.name === 'bind')?.graph ?? graph);

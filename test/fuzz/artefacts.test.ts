@@ -137,7 +137,7 @@ it('1,500 weights for a compiled model', async () => {
 it('1,500 configurations of runs, 200 of them from the disk', async () => {
   const config: RunConfig = {
     format: CONFIG_FORMAT, zigzag: '0.1.0', node: 'v20', created: '2025-01-01T00:00:00.000Z', file: 'net.zz', net: 'Net', settings: fakeModel().train, width: 0.5, limit: null,
-    backend: 'wasm', classes: ['cat', 'dog'], imports: [{ file: 'lib.zz', text: 'net L { }' }],
+    backend: 'wasm', precision: 'f32', classes: ['cat', 'dog'], imports: [{ file: 'lib.zz', text: 'net L { }' }],
   };
   const run = await createRun({ dir: join(folder, 'run') }, config, SOURCE);
   const [written, source] = [await readFile(run.paths.config), encode(SOURCE)];

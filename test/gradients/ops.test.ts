@@ -114,6 +114,7 @@ const matmul: Draw<Attrs<'matmul'>> = (random) => {
 
 const CASES: { readonly [K in ComputeKind]: Draw<Attrs<K>> | 'none' } = {
   identity: unary(none),
+  cast: unary(() => ({ to: 'f32' as const })),
   stop_gradient: 'none', // below
   neg: unary(none),
   abs: unary(none, offZero),
@@ -220,6 +221,7 @@ const CASES: { readonly [K in ComputeKind]: Draw<Attrs<K>> | 'none' } = {
   },
   softmax_cross_entropy_grad: 'none',
   count_correct: 'none',
+  all_finite: 'none',
 };
 
 /** loss = sum of (result * random numbers), so that no entry of the result is special. */

@@ -75,6 +75,7 @@ export const CASES: { readonly [K in OpKind]: readonly Case<K>[] } = {
   adjoint: [[{}, ['f32[B,3]'], 'f32[B,3]']],
 
   identity: [...unary, [{}, ['i32[B]'], 'i32[B]']],
+  cast: [[{ to: 'f16' }, ['f32[B,4]'], 'f16[B,4]'], [{ to: 'f32' }, ['f16[3]'], 'f32[3]'], [{ to: 'f32' }, ['f32[]'], 'f32[]']],
   stop_gradient: unary,
   neg: unary,
   abs: unary,
@@ -119,6 +120,7 @@ export const CASES: { readonly [K in OpKind]: readonly Case<K>[] } = {
   reduce_sum: reductions,
   reduce_mean: reductions,
   reduce_max: reductions,
+  all_finite: [[{}, ['f32[B,4]'], 'f32[]'], [{}, ['f16[3]'], 'f32[]']],
   softmax: overLast,
   log_softmax: overLast,
 
@@ -177,7 +179,7 @@ export const CASES: { readonly [K in OpKind]: readonly Case<K>[] } = {
     [{ ...plain, stride: 3, pad: 'valid' }, ['f32[B,8,7,3]', 'f32[2,2,3,8]'], 'f32[B,3,2,8]'],
     [{ ...plain, dilation: 2, pad: 'valid' }, ['f32[B,7,5,3]', 'f32[3,3,3,8]'], 'f32[B,3,1,8]'],
     [{ ...plain, groups: 2 }, ['f32[2B,4,4,6]', 'f32[1,1,3,8]'], 'f32[2B,4,4,8]'],
-    [{ ...plain, groups: 4 }, ['f16[B,4,4,4]', 'f16[5,5,1,8]'], 'f16[B,4,4,8]'],
+    [{ ...plain, groups: 4 }, ['f16[B,4,4,4]', 'f16[5,5,1,8]'], 'f32[B,4,4,8]'],
     [plain, ['f32[B,1,1,3]', 'f32[5,5,3,2]'], 'f32[B,1,1,2]'],
   ],
   conv2d_input_grad: [

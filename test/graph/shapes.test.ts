@@ -57,12 +57,14 @@ const BAD = [
   row('select', {}, ['f32[B]', 'f32[3,1]', 'f32[2,1]'], 'ZZ3001', '[3,B] and [2,1] do not broadcast: axis 0 is 3 and 2'),
   row('add', {}, ['f32[B]', 'f16[B]'], 'ZZ2006', 'f32[B] and f16[B]: operands are all f32 or all f16'),
   row('add', {}, ['i32[B]', 'i32[B]'], 'ZZ2006', 'i32[B] and i32[B]: operands are all f32 or all f16'),
+  row('cast', { to: 'f16' }, ['i32[B]'], 'ZZ2006', 'i32[B]: operands are all f32 or all f16'),
   row('relu', {}, ['i32[B]'], 'ZZ2006', 'i32[B]: operands are all f32 or all f16'),
 
   row('reduce_sum', { axes: [2], keep: false }, ['f32[B,3]'], 'ZZ3008', '[B,3] has no axis 2: it has 2 axes'),
   row('reduce_max', { axes: [-1], keep: false }, ['f32[B]'], 'ZZ3008', '[B] has no axis -1: it has 1 axis'),
   row('reduce_mean', { axes: [1, 1], keep: true }, ['f32[B,3]'], 'ZZ3008', 'axes [1,1] name an axis of [B,3] twice'),
   row('softmax', {}, ['f32[]'], 'ZZ3002', '[] has no axis to take the softmax over'),
+  row('all_finite', {}, ['i32[3]'], 'ZZ2006', 'i32[3]: operands are all f32 or all f16'),
   row('log_softmax', {}, ['i32[3]'], 'ZZ2006', 'i32[3]: operands are all f32 or all f16'),
 
   row('reshape', { shape: ['B', 10] }, ['f32[B,3,3]'], 'ZZ3007', '[B,3,3] has 9B elements, [B,10] has 10B'),

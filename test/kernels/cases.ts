@@ -79,6 +79,7 @@ const heads = (random: Random): readonly [Operand, Operand] => {
 
 export const CASES: { readonly [K in ComputeKind]: Draw<K> } = {
   identity: elementwise('identity'),
+  cast: elementwise('cast', { to: 'f32' }),
   stop_gradient: elementwise('stop_gradient'),
   neg: elementwise('neg'),
   abs: elementwise('abs'),
@@ -118,6 +119,7 @@ export const CASES: { readonly [K in ComputeKind]: Draw<K> } = {
   reduce_sum: reduction,
   reduce_mean: reduction,
   reduce_max: reduction,
+  all_finite: (random) => ({ attrs: none, operands: [{ shape: anyShape(random) }] }),
   softmax: rows,
   log_softmax: rows,
 

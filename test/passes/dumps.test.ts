@@ -15,6 +15,7 @@ const source = readFileSync(new URL('input.zz', folder), 'utf8');
 const simplified = run(trainingGraph(source, { batch: 25 }), simplify);
 const stages = new Map<string, Graph>([['simplify', simplified]]);
 optimise(simplified, { batch: 25, observe: (name, graph) => void (name !== 'bind' && stages.set(name, graph)) });
+optimise(simplified, { batch: 25, precision: 'f16', observe: (name, graph) => void (name === 'precision' && stages.set(name, graph)) });
 
 test('the sample is the example', () => {
   expect(source).toBe(readFileSync(new URL('../../dsl-examples/case-b.zz', import.meta.url), 'utf8'));

@@ -37,6 +37,7 @@ const NONE = {};
 /** For each kind: attributes, operands, results. */
 const ELEMENTWISE: { readonly [K in ElementwiseKind]: readonly [attrs: Attrs<K>, operands: readonly (readonly number[])[], result: readonly number[]] } = {
   identity: [NONE, [[-2, 3]], [-2, 3]],
+  cast: [{ to: 'f16' }, [[1.0004, 1.0005, -1e6, 6e-8, 65519, 0.1]], [1, 1.0009765625, -Infinity, 2 ** -24, 65504, 0.0999755859375]],
   stop_gradient: [NONE, [[-2, 3]], [-2, 3]],
   neg: [NONE, [[-2, 3]], [2, -3]],
   abs: [NONE, [[-2, 3]], [2, 3]],

@@ -32,8 +32,8 @@ function recurrent(mode: Graph['mode'] = 'train'): Graph {
 test('passes run in order, and each result is observed', () => {
   const seen: string[] = [];
   const graph = runPasses(recurrent(), { observe: (name, result) => seen.push(`${name} ${result.gradients.length} ${result.updates.length} ${result.regions.length}`) });
-  expect(seen).toEqual(['unroll 0 0 0', 'autodiff 1 0 0', 'optimizer 1 1 0', 'simplify 1 1 0']);
-  expect(PASSES.map((pass) => pass.name)).toEqual(['unroll', 'autodiff', 'optimizer', 'simplify', 'bind', 'hoist', 'twin-fuse', 'fuse', 'schedule', 'memory']);
+  expect(seen).toEqual(['unroll 0 0 0', 'autodiff 1 0 0', 'optimizer 1 1 0', 'loss-scale 1 1 0', 'simplify 1 1 0']);
+  expect(PASSES.map((pass) => pass.name)).toEqual(['unroll', 'autodiff', 'optimizer', 'loss-scale', 'simplify', 'bind', 'hoist', 'twin-fuse', 'fuse', 'precision', 'schedule', 'memory']);
   expect(graph.nodes.some((node) => ['call', 'route', 'adjoint'].includes(node.kind))).toBe(false);
   expect(graph.nodes.filter((node) => node.kind === 'tanh_grad').map((node) => node.tags)).toEqual([
     { stream: 'L', step: 1, phase: 'backward' },
@@ -45,7 +45,7 @@ test('a run may stop after any pass', () => {
   expect(runPasses(recurrent(), { until: 'unroll' }).gradients).toEqual([]);
   const differentiated = runPasses(recurrent(), { until: 'autodiff' });
   expect([differentiated.gradients.length, differentiated.updates.length]).toEqual([1, 0]);
-  expect(() => runPasses(recurrent(), { until: 'nothing' })).toThrow(new RangeError('no pass nothing; there are unroll, autodiff, optimizer, simplify'));
+  expect(() => runPasses(recurrent(), { until: 'nothing' })).toThrow(new RangeError('no pass nothing; there are unroll, autodiff, optimizer, loss-scale, simplify'));
 });
 
 test('with a batch the passes go on to the memory plan; without one they end before sizes are needed', () => {
@@ -54,7 +54,7 @@ test('with a batch the passes go on to the memory plan; without one they end bef
   expect(seen).toEqual(PASSES.map((pass) => pass.name));
   expect(graph.nodes.find((node) => node.id === 'x')?.type.shape).toEqual([3]);
   expect(graph.nodes.filter((node) => node.kind === 'tanh').every((node) => node.tags.kernel !== undefined)).toBe(true);
-  expect(() => runPasses(recurrent(), { until: 'memory' })).toThrow('no pass memory; there are unroll, autodiff, optimizer, simplify');
+  expect(() => runPasses(recurrent(), { until: 'memory' })).toThrow('no pass memory; there are unroll, autodiff, optimizer, loss-scale, simplify');
   expect(() => runPasses(recurrent(), { batch: 0 })).toThrow(RangeError);
 });
 

@@ -21,8 +21,8 @@ beforeEach(async () => {
 afterEach(() => rm(dir, { recursive: true }));
 
 const config: RunConfig = {
-  format: 2, zigzag: '0.1.0', node: 'v20', created: '2025-01-01T00:00:00.000Z', file: 'a.zz', net: 'Net', settings: fakeModel().train,
-  width: 0.5, limit: null, backend: 'reference', classes: ['cat', 'dog'], imports: [{ file: 'lib.zz', text: 'net L { }' }],
+  format: 3, zigzag: '0.1.0', node: 'v20', created: '2025-01-01T00:00:00.000Z', file: 'a.zz', net: 'Net', settings: fakeModel().train,
+  width: 0.5, limit: null, backend: 'reference', precision: 'f32', classes: ['cat', 'dog'], imports: [{ file: 'lib.zz', text: 'net L { }' }],
 };
 
 describe('run directories', () => {
@@ -62,7 +62,7 @@ describe('run directories', () => {
     ['no model', (run) => rm(join(run, 'model.zz')), /there is no model.zz/],
     ['half a config', (run) => writeFile(join(run, 'config.json'), '{"format": 1,'), /config.json is not JSON/],
     ['null', (run) => writeFile(join(run, 'config.json'), 'null'), /no usable "configuration": it must be object/],
-    ['another format', edit({ format: 3 }), /written by a later version of zz, in format 3; this one reads 2/],
+    ['another format', edit({ format: 4 }), /written by a later version of zz, in format 4; this one reads 3/],
     ['an earlier format', edit({ format: 1 }), /written by an earlier version of zz, in format 1/],
     ['another seed', edit({ settings: { ...config.settings, seed: 2 } }), /was changed since the run began/],
     ['another net', (run) => writeFile(join(run, 'model.zz'), 'net Net { }'), /was changed since the run began/],

@@ -33,6 +33,7 @@ const elementwise: Case[] = [
   ...unary,
   ...binary,
   ...pairs.map(([a, b]) => op('div', none, a, positive(b))),
+  op('cast', { to: 'f32' }, [3, 17]),
   op('log', none, positive([3, 17])),
   op('sqrt', none, positive([3, 17])),
   op('leaky_relu', { slope: 0.1 }, [5, 9]),
@@ -48,7 +49,8 @@ const elementwise: Case[] = [
   op('select', none, wide([4, 6], 0, 1), [4, 6], [6]),
 ];
 
-const reductions: Case[] = (['reduce_sum', 'reduce_mean', 'reduce_max'] as const).flatMap((kind) => [
+const reductions: Case[] = [op('all_finite', none, [65, 70]), op('all_finite', none, [])];
+reductions.push(...(['reduce_sum', 'reduce_mean', 'reduce_max'] as const).flatMap((kind) => [
   op(kind, { axes: [0], keep: false }, [7, 5]),
   op(kind, { axes: [1], keep: true }, [7, 5]),
   op(kind, { axes: [0, 1, 2], keep: false }, [2, 9, 8, 13]),
@@ -56,7 +58,7 @@ const reductions: Case[] = (['reduce_sum', 'reduce_mean', 'reduce_max'] as const
   op(kind, { axes: [3], keep: true }, [2, 3, 4, 19]),
   op(kind, { axes: [0, 1], keep: false }, [65, 70]),
   op(kind, { axes: [0, 2], keep: false }, [3, 6, 5, 3]),
-]);
+]));
 
 const movement: Case[] = [
   op('reshape', { shape: [6, 4] }, [2, 3, 4]),

@@ -26,6 +26,8 @@ export const reduceMean = (attrs: Attrs<'reduce_mean'>, out: Tensor, x: Tensor):
 
 export const reduceMax = (attrs: Attrs<'reduce_max'>, out: Tensor, x: Tensor): void => out.data.set(fold(attrs, x, -Infinity, Math.max));
 
+export const allFinite = (_: object, out: Tensor, x: Tensor): void => void (out.data[0] = x.data.every(Number.isFinite) ? 1 : 0);
+
 /** Calls `visit` with every row along the last axis, as doubles that may be changed, and where it starts. */
 function eachRow(x: Tensor, visit: (row: Float64Array, start: number) => void): void {
   const length = x.shape.at(-1) ?? 1;

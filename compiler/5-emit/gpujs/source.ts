@@ -152,6 +152,11 @@ function createWriter(params: readonly Buffer[]) {
       case 'unary': {
         const x = value(expr.x, scope);
         if (expr.op === 'neg') return `(-${x})`;
+        if (expr.op === 'finite') {
+          const name = fresh('v');
+          scope.lines.push(`const ${name} = ${x};`);
+          return `(${name} - ${name} == 0 ? 1 : 0)`; // of finite numbers alone
+        }
         if (expr.op !== 'floor') return `Math.${expr.op}(${x})`;
         const whole = fresh('v'); // gpu.js takes floor for an integer until it is in a variable
         scope.lines.push(`const ${whole} = Math.floor(${x});`);

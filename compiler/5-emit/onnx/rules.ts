@@ -150,6 +150,7 @@ function crossEntropy(scope: Scope, { attrs, inputs }: Node<'softmax_cross_entro
 
 export const RULES: { readonly [K in ComputeKind]: OnnxRule<K> | Lacking } = {
   identity: same,
+  cast: { lacks: 'the file holds the net in f32' },
   stop_gradient: same,
   neg: plain('Neg'),
   abs: plain('Abs'),
@@ -196,6 +197,7 @@ export const RULES: { readonly [K in ComputeKind]: OnnxRule<K> | Lacking } = {
   reduce_sum: reduction('ReduceSum', true),
   reduce_mean: reduction('ReduceMean'),
   reduce_max: reduction('ReduceMax'),
+  all_finite: BACKWARD,
   softmax: overLastAxis('Softmax'),
   log_softmax: overLastAxis('LogSoftmax'),
 

@@ -92,6 +92,7 @@ const openDims = (shape: Shape): string => shape.map((dim) => (typeof dim === 'n
 
 export const RULES: { readonly [K in ComputeKind]: PyRule<K> | Lacking } = {
   identity: one((x) => x),
+  cast: { lacks: 'the module is in f32' },
   stop_gradient: asMethod('detach'),
   neg: one((x) => unary('-', x)),
   abs: asMethod('abs'),
@@ -136,6 +137,7 @@ export const RULES: { readonly [K in ComputeKind]: PyRule<K> | Lacking } = {
   reduce_sum: reduction('sum'),
   reduce_mean: reduction('mean'),
   reduce_max: reduction('amax'),
+  all_finite: BACKWARD,
   softmax: overLastAxis('softmax'),
   log_softmax: overLastAxis('log_softmax'),
 

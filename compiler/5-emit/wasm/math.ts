@@ -14,6 +14,8 @@ const UNARY: { readonly [K in UnaryOp]: { readonly instruction: (code: Code, x: 
   neg: { instruction: ({ m }, x) => m.f32x4.neg(x) },
   abs: { instruction: ({ m }, x) => m.f32x4.abs(x) },
   floor: { instruction: ({ m }, x) => m.f32x4.floor(x) },
+  // x - x is 0 for finite numbers alone.
+  finite: { formula: ({ m, v }, _, x) => m.v128.and(m.f32x4.eq(m.f32x4.sub(x(), x()), v(0)), v(1)) },
   sqrt: { instruction: ({ m }, x) => m.f32x4.sqrt(x) },
   exp: { formula: exp },
   expm1: { formula: expm1 },

@@ -44,6 +44,17 @@ const HELPERS: Partial<Record<FunctionName, Helper>> = {
 `;
     },
   },
+  // By the bits of the exponent: shaders may be compiled as if all numbers were finite.
+  finite: {
+    needs: [],
+    text: (type) => {
+      const [bits, mask] = type === 'f32' ? ['u32', '0x7f800000u'] : ['vec4u', 'vec4u(0x7f800000u)'];
+      return `fn finite_${type}(x: ${type}) -> ${type} {
+  return select(${type}(1.0), ${type}(0.0), (bitcast<${bits}>(x) & ${mask}) == ${mask});
+}
+`;
+    },
+  },
   exp: {
     needs: ['nan'],
     text: (type) => `fn exp_${type}(x: ${type}) -> ${type} {

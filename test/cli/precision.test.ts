@@ -1,0 +1,89 @@
+// --precision: f16 on the reference backend, which has it everywhere, and what backends without it say.
+
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readCheckpoint } from '../../runtime/checkpoint-file.ts';
+import { readMetrics } from '../../runtime/metrics.ts';
+import { zz } from './zz.ts';
+
+const NET = `net Small {
+  input image: [32, 32, 3]
+  logits = image -> avgpool(8) -> conv(6, k: 3) -> batchnorm -> elu -> flatten -> dense(10)
+  output logits
+  loss softmax_cross_entropy(logits)
+  train { dataset synthetic  optimizer adam(lr: 0.01)  batch 20  epochs 3  seed 5  normalize per_batch }
+}
+`;
+
+let cwd: string;
+beforeAll(async () => {
+  cwd = await mkdtemp(join(tmpdir(), 'zz-precision-'));
+  await mkdir(cwd, { recursive: true });
+  await writeFile(join(cwd, 'small.zz'), NET);
+});
+afterAll(() => rm(cwd, { recursive: true }));
+
+const train = (run: string, ...more: string[]) => zz(['train', 'small.zz', '--backend', 'reference', '--limit', '100', '--out', run, '--quiet', ...more], { cwd });
+const losses = async (run: string) => (await readMetrics(join(cwd, run, 'metrics.jsonl'))).map(({ train: { loss } }) => loss);
+const tensors = async (run: string) => (await readCheckpoint(join(cwd, run, 'checkpoint.safetensors'))).tensors;
+
+describe('a run in f16', () => {
+  test('learns as one in f32 does, keeps its precision and its scale, and its weights in f32', async () => {
+    expect((await train('full')).status).toBe(0);
+    expect((await train('half', '--precision', 'f16')).status).toBe(0);
+    const [full, half] = [await losses('full'), await losses('half')];
+    half.forEach((loss, epoch) => expect(Math.abs(loss - (full[epoch] ?? NaN)) / loss).toBeLessThan(2e-2));
+    expect(half).not.toEqual(full);
+    expect(JSON.parse(await readFile(join(cwd, 'half/config.json'), 'utf8'))).toMatchObject({ precision: 'f16' });
+    expect(JSON.parse(await readFile(join(cwd, 'full/config.json'), 'utf8'))).toMatchObject({ precision: 'f32' });
+    const kept = await tensors('half');
+    expect([kept.get('loss.scale')?.data[0], kept.get('loss.good_steps')?.data[0]]).toEqual([65536, 15]);
+    expect([...kept.keys()].filter((id) => !id.startsWith('loss.'))).toEqual([...(await tensors('full')).keys()]);
+  });
+
+  test('goes on with the same numbers', async () => {
+    expect((await train('broken', '--precision', 'f16', '--epochs', '1')).status).toBe(0);
+    expect((await zz(['train', '--resume', '--out', 'broken', '--epochs', '3', '--quiet'], { cwd })).status).toBe(0);
+    expect(await losses('broken')).toEqual(await losses('half'));
+    expect(await tensors('broken')).toEqual(await tensors('half'));
+    const changed = await zz(['train', '--resume', '--out', 'broken', '--precision', 'f32'], { cwd });
+    expect(changed).toMatchObject({ status: 1, stdout: '' });
+    expect(changed.stderr).toContain('--precision cannot change');
+  });
+
+  test('is scored in either precision', async () => {
+    const score = async (...more: string[]) => JSON.parse((await zz(['eval', 'half', '--json', ...more], { cwd })).stdout) as { loss: number };
+    const [own, full] = [await score(), await score('--precision', 'f32')];
+    expect(own.loss).not.toBe(full.loss);
+    expect(Math.abs(own.loss - full.loss) / full.loss).toBeLessThan(1e-2);
+    expect(await score('--precision', 'f16')).toEqual(own);
+  });
+});
+
+describe('where there is no f16', () => {
+  test.each(['wasm', 'gpujs'])('the %s backend names the way out', async (backend) => {
+    for (const command of [['train', 'small.zz'], ['bench', 'small.zz'], ['eval', 'half']]) {
+      const ran = await zz([...command, '--backend', backend, '--precision', 'f16'], { cwd });
+      expect(ran).toMatchObject({ status: 1, stdout: '' });
+      expect(ran.stderr).toContain(`the ${backend} backend has no f16`);
+      expect(ran.stderr).toContain('--precision f32');
+    }
+  });
+
+  test('a misspelt dtype gets the nearest', async () => {
+    const ran = await zz(['train', 'small.zz', '--precision', 'fp16'], { cwd });
+    expect(ran).toMatchObject({ status: 1, stdout: '' });
+    expect(ran.stderr).toContain('f32, f16');
+  });
+});
+
+test('zz ir shows the passes', async () => {
+  const stage = async (name: string, ...more: string[]) => (await zz(['ir', 'small.zz', '--stage', name, ...more], { cwd })).stdout;
+  expect(await stage('precision', '--precision', 'f16')).toMatch(/%\d+: f16\[\d+,4,4,6\] = cast\(%\d+\) \{to=f16\}/);
+  expect(await stage('loss-scale', '--precision', 'f16')).toContain('%loss.scale: f32[] = state() {name=loss.scale, shape=[], value=65536}');
+  expect(await stage('precision')).toBe(await stage('fuse'));
+  expect(await stage('loss-scale')).toBe(await stage('optimizer'));
+  expect(await stage('memory', '--precision', 'f16', '--stats')).toContain('precision');
+});
