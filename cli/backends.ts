@@ -36,7 +36,7 @@ export const BACKENDS: readonly BackendEntry[] = [
     load: async ({ software = false, adapter: known, tuning, precision } = {}) => {
       const { usableAdapter, webgpuBackend } = await import('../runtime/backends/webgpu.ts');
       const adapter = known ?? (await usableAdapter(software));
-      if (precision === 'f16') throw new BackendError('the shaders of this version compute in f32', FULL);
+      if (precision === 'f16' && !adapter.features.includes('shader-f16')) throw new BackendError(`the adapter ${adapter.name} has no 16-bit numbers (shader-f16)`, FULL);
       const backend = webgpuBackend({ software, adapter });
       if (tuning) return (await import('./tuning/target.ts')).tunedTarget(adapter, backend, tuning);
       return { ...(await webgpuEmitter({ device: adapter })), backend };

@@ -20,9 +20,9 @@ export interface Choice {
 export type Choices = ReadonlyMap<string, Choice>;
 
 /** Measured tilings where there are any, as far as the device and this version have them; the usual ones elsewhere. */
-export const tilingsBy = (choices: Choices): Tilings => (sizes, limits) => {
+export const tilingsBy = (choices: Choices): Tilings => (sizes, device) => {
   const kept = isTiled(sizes) ? choices.get(nameOf(sizes)) : undefined;
-  return (kept && candidatesOf(sizes, limits).find((each) => sameTiling(each, kept.tiling))) ?? usualTiling(sizes, limits);
+  return (kept && candidatesOf(sizes, device).find((each) => sameTiling(each, kept.tiling))) ?? usualTiling(sizes, device);
 };
 
 export const sameTiling = (a: Tiling, b: Tiling): boolean => JSON.stringify(a) === JSON.stringify(b);

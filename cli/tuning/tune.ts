@@ -2,7 +2,7 @@
 
 import type { Graph } from '../../compiler/2-graph/graph.ts';
 import { variantsOf, type Variant } from '../../compiler/5-emit/wgsl/emit.ts';
-import type { DeviceLimits, Model, WebGpuStep } from '../../compiler/5-emit/model.ts';
+import type { DeviceProfile, Model, WebGpuStep } from '../../compiler/5-emit/model.ts';
 import { candidatesOf, chooseTiling, nameOf, showTiling, type Sizes, type Tiling } from '../../compiler/5-emit/wgsl/tiles.ts';
 import type { Backend } from '../../runtime/backend.ts';
 import type { Adapter } from '../../runtime/backends/adapter.ts';
@@ -79,15 +79,15 @@ function variantsFor(graphs: readonly Graph[], adapter: Adapter, wanted: Readonl
   const found = new Map<string, Variant[]>();
   for (const graph of graphs) {
     const missing = (sizes: Sizes): boolean => wanted.has(nameOf(sizes)) && !found.has(nameOf(sizes));
-    const variants = variantsOf(graph, adapter, (sizes, limits) => (missing(sizes) ? tilingsFor(sizes, limits, level) : []));
+    const variants = variantsOf(graph, adapter, (sizes, device) => (missing(sizes) ? tilingsFor(sizes, device, level) : []));
     for (const variant of variants) found.set(variant.product, [...(found.get(variant.product) ?? []), variant]);
   }
   return [...wanted].flatMap((product) => (found.has(product) ? [found.get(product) ?? []] : []));
 }
 
-function tilingsFor(sizes: Sizes, limits: DeviceLimits, level: Level): Tiling[] {
-  const usual = chooseTiling(sizes, limits);
-  return [usual, ...candidatesOf(sizes, limits).filter((each) => !sameTiling(each, usual)).slice(0, CANDIDATES[level])];
+function tilingsFor(sizes: Sizes, device: DeviceProfile, level: Level): Tiling[] {
+  const usual = chooseTiling(sizes, device);
+  return [usual, ...candidatesOf(sizes, device).filter((each) => !sameTiling(each, usual)).slice(0, CANDIDATES[level])];
 }
 
 /** The next groups that are measured together. */

@@ -24,6 +24,8 @@ export interface Root {
   readonly node: Node<ComputeKind>;
   /** Its operands as functions of their own coordinates, whatever lies behind; `view` tells where they are copies of buffers. */
   readonly operands: readonly Operand[];
+  /** In what a contraction multiplies them: f16 where all of them are stored so. Sums are f32. */
+  readonly factors: 'f32' | 'f16';
   /** The shape of its result, which the nest's indices walk. */
   readonly shape: readonly number[];
   /** The first of the nest's lets: the result at the element. */

@@ -259,7 +259,7 @@ function buildNests(plan: Plan, results: readonly Node[], apart: ReadonlySet<Val
     const stages = groupOf(node.kind) === 'contraction' ? inline : stage(node);
     const loops = rule({ node, attrs: node.attrs as never, inputs: operands, shape, stage: stages }, ...operands);
     return {
-      root: { node, operands, shape, local: ROOT },
+      root: { node, operands, factors: node.inputs.every((input) => context.buffer(input).dtype === 'f16') ? 'f16' : 'f32', shape, local: ROOT },
       value: (indices) => loops.body(...(loops.extents ? unflatten(flatten(indices, shape), loops.extents) : indices)),
     };
   };

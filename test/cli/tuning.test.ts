@@ -124,10 +124,10 @@ describe('which tiling is taken', () => {
   });
 });
 
-const SIZES: Sizes = { groups: 1, rows: 1000, columns: 64, depth: 300, left: 'depth', right: 'own' };
+const SIZES: Sizes = { groups: 1, rows: 1000, columns: 64, depth: 300, left: 'depth', right: 'own', factors: 'f32' };
 const other = (): Tiling => {
-  const usual = chooseTiling(SIZES, ADAPTER.limits);
-  const found = candidatesOf(SIZES, ADAPTER.limits).find((each) => each.tile.rows !== usual.tile.rows);
+  const usual = chooseTiling(SIZES, ADAPTER);
+  const found = candidatesOf(SIZES, ADAPTER).find((each) => each.tile.rows !== usual.tile.rows);
   if (!found) throw new Error('one candidate');
   return found;
 };
@@ -136,12 +136,12 @@ const choiceOf = (tiling: Tiling): Choice => ({ tiling, text: 'some tiles', leve
 describe('what is kept', () => {
   test('is used where the device has room for it, and only there', () => {
     const kept = new Map([[nameOf(SIZES), choiceOf(other())]]);
-    expect(tilingsBy(kept)(SIZES, ADAPTER.limits)).toEqual(other());
-    expect(tilingsBy(new Map())(SIZES, ADAPTER.limits)).toEqual(chooseTiling(SIZES, ADAPTER.limits));
+    expect(tilingsBy(kept)(SIZES, ADAPTER)).toEqual(other());
+    expect(tilingsBy(new Map())(SIZES, ADAPTER)).toEqual(chooseTiling(SIZES, ADAPTER));
     const large = { ...other(), tile: { ...other().tile, rows: 4096 } };
-    expect(tilingsBy(new Map([[nameOf(SIZES), choiceOf(large)]]))(SIZES, ADAPTER.limits)).toEqual(chooseTiling(SIZES, ADAPTER.limits));
+    expect(tilingsBy(new Map([[nameOf(SIZES), choiceOf(large)]]))(SIZES, ADAPTER)).toEqual(chooseTiling(SIZES, ADAPTER));
     const small: Sizes = { ...SIZES, depth: 4 };
-    expect(tilingsBy(new Map([[nameOf(small), choiceOf(other())]]))(small, ADAPTER.limits)).toBeUndefined();
+    expect(tilingsBy(new Map([[nameOf(small), choiceOf(other())]]))(small, ADAPTER)).toBeUndefined();
   });
 
   test('another driver, other limits or another GPU have another file', () => {

@@ -14,6 +14,7 @@ import { feedOf } from '../../compiler/5-emit/wgsl/data/feed.ts';
 import { EVERY_DEVICE } from '../../compiler/5-emit/wgsl/shader.ts';
 import type { BufferSpec, ViewSpec, WebGpuStep } from '../../compiler/5-emit/model.ts';
 import { graphOf } from '../kernels/cases.ts';
+import { multiplyingHalves } from './halves.ts';
 
 const TILE = { rows: 8, columns: 8, depth: 4, threadRows: 4, threadColumns: 4 };
 
@@ -58,6 +59,16 @@ test('a product of odd sizes, its summed axis in two parts', async () => {
   builder.add('input', [], { name: 'b', shape: [5, 7] }, { id: 'b' });
   builder.add('matmul', ['a', 'b'], { transpose_a: false, transpose_b: true }, { id: 'out' });
   await expect(shadersOf(graphOf(builder, ['out']), { tiling: () => ({ tile: TILE, parts: 2, buffers: 1 }) })).toMatchFileSnapshot('shaders/matmul.wgsl');
+});
+
+test('a product of 16-bit numbers by matrices of subgroups', async () => {
+  const builder = createBuilder();
+  builder.add('input', [], { name: 'a', shape: [40, 24] }, { id: 'a' });
+  builder.add('weight', [], { name: 'b', shape: [24, 20], init: 'zeros', std: 0, decay: false }, { id: 'b' });
+  builder.add('matmul', ['a', 'b'], { transpose_a: false, transpose_b: false }, { id: 'y' });
+  builder.add('relu', ['y'], {}, { id: 'out' });
+  const tile = { rows: 32, columns: 32, depth: 16, threadRows: 16, threadColumns: 16, subgroup: { size: 32, matrix: { rows: 16, columns: 16, depth: 16 } } };
+  await expect(shadersOf(multiplyingHalves(graphOf(builder, ['out'])), { tiling: () => ({ tile, parts: 1, buffers: 2 }) })).toMatchFileSnapshot('shaders/matrices.wgsl');
 });
 
 test('what is fetched in the loops of the example nets has no divisions left in it', () => {

@@ -37,13 +37,13 @@ export interface WebGpuOptions {
 }
 
 /** The tiling of a product, or undefined for a loop nest. */
-export type Tilings = (sizes: Sizes, limits: DeviceLimits) => Tiling | undefined;
+export type Tilings = (sizes: Sizes, device: DeviceProfile) => Tiling | undefined;
 
-export const usualTiling: Tilings = (sizes, limits) => (isTiled(sizes) ? chooseTiling(sizes, limits) : undefined);
+export const usualTiling: Tilings = (sizes, device) => (isTiled(sizes) ? chooseTiling(sizes, device) : undefined);
 
 /**
  * The program of a graph that is bound to a batch and has no structure nodes; `fuse` decides which operations share a kernel. `batch` is how many distinct
- * images a run takes, `filledTo` how many are normalised together with them. Throws RangeError where the graph is not bound or a kernel cannot be made for the limits, Error where it holds f16 values.
+ * images a run takes, `filledTo` how many are normalised together with them. Throws RangeError where the graph is not bound or a kernel cannot be made for the limits.
  */
 export function emitWebGpu(graph: Graph, { device = EVERY_DEVICE, tiling = usualTiling, feed: wantsFeed = true }: WebGpuOptions = {}, batch = imagesOf(graph), filledTo = batch): Program<WebGpuStep> {
   const nodes = neededNodes(graph);
@@ -81,13 +81,13 @@ export interface Variant {
 }
 
 /** The products of a graph, each once, with what is fused to it, in every one of the tilings that `tilings` gives for its sizes. */
-export function variantsOf(graph: Graph, device: DeviceProfile, tilings: (sizes: Sizes, limits: DeviceLimits) => readonly Tiling[]): Variant[] {
+export function variantsOf(graph: Graph, device: DeviceProfile, tilings: (sizes: Sizes, device: DeviceProfile) => readonly Tiling[]): Variant[] {
   // In one task each, which every tiling divides in its own way.
-  const undivided: Tilings = (sizes, limits) => (isTiled(sizes) ? { ...chooseTiling(sizes, limits), parts: 1 } : undefined);
+  const undivided: Tilings = (sizes) => (isTiled(sizes) ? { ...chooseTiling(sizes, device), parts: 1 } : undefined);
   const { tasks, buffers, home } = planFor(graph, neededNodes(graph), { device, tiling: undivided });
   const products = new Map(tasks.toReversed().flatMap((task) => ('tiling' in task ? [[nameOf(sizesOf(task.root)), task] as const] : [])));
   return [...products].flatMap(([product, { tiling: _, ...task }]) =>
-    tilings(sizesOf(task.root), device.limits).map((tiling): Variant => {
+    tilings(sizesOf(task.root), device).map((tiling): Variant => {
       const known = new Map(buffers);
       const buffer = (id: ValueId): Buffer => known.get(id) ?? missing(id);
       const divided = tiled({ ...task, ofProduct: { product, choice: showTiling(tiling) } }, task.root, tiling, (added) => (known.set(added.id, added), added));
@@ -112,7 +112,6 @@ type PlanOptions = Required<Pick<WebGpuOptions, 'device' | 'tiling'>>;
 
 /** The dispatches of a graph. */
 function planFor(graph: Graph, nodes: readonly Node[], options: PlanOptions): Plan {
-  for (const node of nodes) if (node.type.dtype === 'f16') throw new Error(`%${node.id}: the webgpu backend computes in f32, not f16`);
   const kernels = lowerFused({ ...graph, nodes });
   const updated = new Map(graph.updates.map(({ target, value }) => [value, target]));
   // With updates in place fewer buffers are bound; where not all that was hoped for can be done in place, kernels are divided anew without that hope.
@@ -131,7 +130,7 @@ function planOf(graph: Graph, nodes: readonly Node[], kernels: readonly FusedKer
     const { root } = task;
     if (!root) return [task];
     const sizes = sizesOf(root);
-    const chosen = tiling(sizes, device.limits);
+    const chosen = tiling(sizes, device);
     if (!chosen) return [task];
     // A part has at least one slice.
     const possible = { ...chosen, parts: Math.min(chosen.parts, slicesOf(sizes, chosen.tile)) };
@@ -151,7 +150,7 @@ function sizesOf(root: ContractionRoot): Sizes {
   const { groups, rows, columns, depth, ...product } = productOf(root);
   const at = productIndices({ groups, rows, columns, depth }, 1);
   const { left, right } = factorsOf({ groups, rows, columns, depth, left: product.left(at.group, at.row, at.depth), right: product.right(at.group, at.depth, at.column) });
-  return { groups, rows, columns, depth, left: copyOf(left), right: copyOf(right) };
+  return { groups, rows, columns, depth, left: copyOf(left), right: copyOf(right), factors: root.factors };
 }
 
 const nestStep = (task: Task, emission: Emission): WebGpuStep => {
@@ -192,7 +191,7 @@ function productStep({ root, tiling, ...task }: WithTiling, emission: Emission):
   const values = { lets: task.lets.filter((each) => each.name !== root.local), stores: task.stores };
   const by = new Map(task.indices.map(({ name }, axis) => [name, places[axis] ?? missing(name)]));
   const { groups, rows, columns, depth: length } = product;
-  const whole = { groups, rows, columns, depth: length, left: product.left(group, row, depth), right: product.right(group, depth, column) };
+  const whole = { groups, rows, columns, depth: length, factors: root.factors, left: product.left(group, row, depth), right: product.right(group, depth, column) };
   return gemmStep(task.name, { ...whole, values: moved(values, by), sum: root.local }, tiling, emission);
 }
 

@@ -37,5 +37,6 @@ export function fetchesOf(expr: Expr): Fetches {
 /** Whether a value goes into one register as a whole: a load, one of several, or a reduction. */
 const isFetched = (expr: Expr): boolean => expr.kind === 'load' || (expr.kind === 'reduce' && buffersOf(expr).length > 0) || (expr.kind === 'select' && isOneOf(expr));
 
-const isOneOf = (expr: Expr): boolean =>
+/** Whether it is an element of a buffer, or zero, as tests of indices decide. */
+export const isOneOf = (expr: Expr): boolean =>
   expr.kind === 'load' || (expr.kind === 'number' && expr.value === 0) || (expr.kind === 'select' && !comparesValues(expr.test) && isOneOf(expr.then) && isOneOf(expr.otherwise));

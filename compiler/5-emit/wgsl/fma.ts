@@ -5,7 +5,9 @@
 import { plus, quotient, remainder, times, use, int } from '../../4-kernels/indexing.ts';
 import type { Index, Var } from '../../4-kernels/indexing.ts';
 import { LANES } from './runs.ts';
+import type { Module } from './shader.ts';
 import type { Layout } from './staging.ts';
+import { FORMATS } from './storage.ts';
 import { threadsOf } from './tiles.ts';
 import type { Tile } from './tiles.ts';
 import { indent, innerScope } from './writer.ts';
@@ -19,12 +21,36 @@ export interface Staged {
   readonly layout: Layout;
   /** The first vector of the slice. */
   readonly from: Index;
+  /** What its vectors hold; sums are f32. */
+  readonly dtype: 'f32' | 'f16';
 }
+
+/** How a workgroup multiplies slices: by threads, or by subgroups, each of which keeps a block of sums. */
+export interface Arithmetic {
+  /** Statements before all others, which have the thread as `t`. */
+  readonly begin: readonly string[];
+  /** The sums, declared. */
+  readonly sums: readonly string[];
+  /** Adds the statements that add the products of a slice to the sums. */
+  readonly multiply: (left: Staged, right: Staged, writer: Writer, scope: Scope) => void;
+  /** Statements that hand each run of four sums on, with its row and the number of the run in its row. `origin` is the tile's first row and first run. */
+  readonly finish: (origin: { readonly row: Index; readonly run: Index }, writer: Writer, scope: Scope, hand: (row: string, run: string, sums: string) => string) => string[];
+  /** What the module needs for it. */
+  readonly module: Required<Pick<Module, 'shared' | 'features' | 'builtins'>>;
+}
+
+export const byThreads = (tile: Tile): Arithmetic => ({
+  begin: [],
+  sums: sumsOf(tile),
+  multiply: (...slices) => multiply(tile, ...slices),
+  finish: (...place) => finish(tile, ...place),
+  module: { shared: [], features: [], builtins: [] },
+});
 
 /** The names of a thread's sums, each a run of four columns: `s<row>_<run>`. */
 const sumName = (row: number, run: number): string => `s${row}_${run}`;
 
-export const sumsOf = ({ threadRows, threadColumns }: Tile): string[] => each(threadRows, (row) => each(threadColumns / LANES, (run) => `var ${sumName(row, run)} = vec4f();`)).flat();
+const sumsOf = ({ threadRows, threadColumns }: Tile): string[] => each(threadRows, (row) => each(threadColumns / LANES, (run) => `var ${sumName(row, run)} = vec4f();`)).flat();
 
 /** Of a thread: its place among those side by side along the rows and the columns. */
 const placesOf = (tile: Tile): { row: Index; column: Index } => {
@@ -37,14 +63,14 @@ const placesOf = (tile: Tile): { row: Index; column: Index } => {
 const runStart = (i: number, place: Index, size: number, threadSize: number): Index => plus(times(place, LANES), int(((i * size) / threadSize) * LANES));
 
 /** Statements that add the products of a slice to the sums. */
-export function multiply(tile: Tile, left: Staged, right: Staged, writer: Writer, scope: Scope): void {
+function multiply(tile: Tile, left: Staged, right: Staged, writer: Writer, scope: Scope): void {
   const { row, column } = placesOf(tile);
   // Along the summed axis four places at a time, where a factor's vectors hold four of them.
   const deep = left.layout.along === 'depth' || right.layout.along === 'depth' ? LANES : 1;
   const counter: Var = { name: 'kk', extent: tile.depth / deep };
   const turn = innerScope(scope, [counter.name], true);
   const k = use(counter);
-  const read = ({ array, layout, from }: Staged, line: Index, vector: Index): string => `${array}[${writer.index(plus(from, times(line, layout.stride), vector), turn)}]`;
+  const read = ({ array, layout, from, dtype }: Staged, line: Index, vector: Index): string => FORMATS[dtype].load(`${array}[${writer.index(plus(from, times(line, layout.stride), vector), turn)}]`, LANES);
   /** Loads a factor's vectors for a turn; what its element at a place of its own axis and of the turn is. */
   const load = (staged: Staged, prefix: string, place: Index, size: number, threadSize: number): ((own: number, depth: number) => string) => {
     const start = (i: number): Index => runStart(i, place, size, threadSize);
@@ -65,10 +91,7 @@ export function multiply(tile: Tile, left: Staged, right: Staged, writer: Writer
   scope.lines.push(`for (var kk = 0; kk < ${counter.extent}; kk++) {`, ...indent(turn.lines), '}');
 }
 
-/**
- * Hands each run of four sums on, with its row and the number of the run in its row. `origin` is the tile's first row and first run.
- */
-export function finish(tile: Tile, origin: { readonly row: Index; readonly run: Index }, writer: Writer, scope: Scope, hand: (row: string, run: string, sums: string) => string): string[] {
+function finish(tile: Tile, ...[origin, writer, scope, hand]: Parameters<Arithmetic['finish']>): string[] {
   const { row, column } = placesOf(tile);
   const more = (name: string, by: number): string => (by === 0 ? name : `${name} + ${by}`);
   return [

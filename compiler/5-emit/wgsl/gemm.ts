@@ -9,15 +9,17 @@ import type { Expr } from '../../4-kernels/expr.ts';
 import { int, plus, remainder, times, use } from '../../4-kernels/indexing.ts';
 import type { Index, Var } from '../../4-kernels/indexing.ts';
 import type { WebGpuStep } from '../model.ts';
-import { finish, multiply, sumsOf } from './fma.ts';
+import { byThreads } from './fma.ts';
 import type { Helpers } from './functions.ts';
 import { vectorisesAlong, wideBuffers, writeElement } from './loops.ts';
+import { byMatrices } from './matrix.ts';
 import type { Task } from './nest.ts';
 import { LANES } from './runs.ts';
 import { bindingsOf, groupNumber, stepOf, workgroupsOf } from './shader.ts';
 import type { Emission } from './shader.ts';
 import { copiesOf, copyOf, layoutOf, vectorsIn, vectorsOf } from './staging.ts';
 import type { Factor } from './staging.ts';
+import { FLOATS, HALVES } from './storage.ts';
 import { slicesOf, threadsOf } from './tiles.ts';
 import type { Sizes, Tiling } from './tiles.ts';
 import { createNames, createScope, createWriter, enclosed, indent, innerScope } from './writer.ts';
@@ -26,7 +28,7 @@ import type { Scope, WriterOptions } from './writer.ts';
 /** The variables of a product's shader. */
 const NAMES = { group: 'g', row: 'm', column: 'n', depth: 'k', part: 'part' } as const;
 
-export interface TiledProduct extends Pick<Sizes, 'groups' | 'rows' | 'columns' | 'depth'> {
+export interface TiledProduct extends Pick<Sizes, 'groups' | 'rows' | 'columns' | 'depth' | 'factors'> {
   /** The elements of the factors, in the product's variables. */
   readonly left: Expr;
   readonly right: Expr;
@@ -58,10 +60,11 @@ export function factorsOf(product: Extents & Pick<TiledProduct, 'left' | 'right'
 }
 
 export function gemmStep(name: string, product: TiledProduct, { tile, parts, buffers }: Tiling, { buffer, home, device }: Emission): WebGpuStep {
-  const { groups, rows, columns, values } = product;
+  const { groups, rows, columns, factors: dtype, values } = product;
   const factors = factorsOf(product);
   const copies = { left: copyOf(factors.left), right: copyOf(factors.right) };
-  const layouts = { left: layoutOf(copies.left, tile.rows, tile.depth), right: layoutOf(copies.right, tile.columns, tile.depth) };
+  const arithmetic = tile.subgroup ? byMatrices({ ...tile, subgroup: tile.subgroup }) : byThreads(tile);
+  const layouts = { left: layoutOf(copies.left, tile.rows, tile.depth, tile.subgroup !== undefined), right: layoutOf(copies.right, tile.columns, tile.depth, tile.subgroup !== undefined) };
   const wide = columns % LANES === 0 && vectorisesAlong(values, NAMES.column);
   const bindings = bindingsOf({
     reads: [...buffersOf(product.left), ...buffersOf(product.right), ...[...values.lets, ...values.stores].flatMap((each) => buffersOf(each.value))],
@@ -80,8 +83,8 @@ export function gemmStep(name: string, product: TiledProduct, { tile, parts, buf
   const down: Var = { name: 'down', extent: Math.ceil(rows / tile.rows) };
   const count = across.extent * down.extent * groups * parts;
   const workgroups = workgroupsOf(count, device.limits);
-  const main = createScope(['t', across.name, down.name, NAMES.group, NAMES.part]);
-  main.lines.push('let t = i32(thread);', groupNumber('block', workgroups));
+  const main = createScope(['t', 'sg', across.name, down.name, NAMES.group, NAMES.part]);
+  main.lines.push('let t = i32(thread);', ...arithmetic.begin, groupNumber('block', workgroups));
   if (workgroups[0] * workgroups[1] > count) main.lines.push(`if block >= ${count} { return; }`);
   main.lines.push(...placeLines(across.extent, down.extent, groups, parts));
 
@@ -103,6 +106,8 @@ export function gemmStep(name: string, product: TiledProduct, { tile, parts, buf
     from: from(slice, vectorsIn(layouts[side])),
     size: side === 'left' ? tile.rows : tile.columns,
     depth: tile.depth,
+    layout: layouts[side],
+    dtype,
     tile: use(side === 'left' ? down : across),
     slice,
     slices,
@@ -112,9 +117,9 @@ export function gemmStep(name: string, product: TiledProduct, { tile, parts, buf
     turn,
   });
   const [left, right] = [copiesOf(copying('left')), copiesOf(copying('right'))];
-  const staged = (side: 'left' | 'right') => ({ array: arrayOf(side), layout: layouts[side], from: from(before, vectorsIn(layouts[side])) });
+  const staged = (side: 'left' | 'right') => ({ array: arrayOf(side), layout: layouts[side], from: from(before, vectorsIn(layouts[side])), dtype });
   const products = innerScope(turn);
-  multiply(tile, staged('left'), staged('right'), writer, products);
+  arithmetic.multiply(staged('left'), staged('right'), writer, products);
   const fetch = [...left.fetch, ...right.fetch];
   const put = [...left.put, ...right.put];
   const registers = [...left.registers, ...right.registers];
@@ -138,20 +143,24 @@ export function gemmStep(name: string, product: TiledProduct, { tile, parts, buf
   const last = createScope([], { parent: main });
   const origin = { row: times(use(down), tile.rows), run: times(use(across), tile.columns / LANES) };
   const hand = finisher(product, parts, wide, tile, options);
-  const ending = finish(tile, origin, writer, last, hand.call);
+  const ending = arithmetic.finish(origin, writer, last, hand.call);
+  const vector = (dtype === 'f16' ? HALVES : FLOATS)[LANES];
   const vectors = (side: 'left' | 'right'): number => buffers * vectorsIn(layouts[side]);
   return stepOf({
     name,
     bindings,
     workgroups,
     shared: [
-      { name: arrayOf('left'), type: 'vec4f', length: vectors('left') },
-      { name: arrayOf('right'), type: 'vec4f', length: vectors('right') },
+      { name: arrayOf('left'), type: vector, length: vectors('left') },
+      { name: arrayOf('right'), type: vector, length: vectors('right') },
+      ...arithmetic.module.shared,
     ],
+    features: [...(dtype === 'f16' ? (['shader-f16'] as const) : []), ...arithmetic.module.features],
+    builtins: arithmetic.module.builtins,
     helpers,
     functions: [hand.text],
     threads,
-    body: [...main.lines, ...sumsOf(tile), ...sums, ...last.lines, ...ending],
+    body: [...main.lines, ...arithmetic.sums, ...sums, ...last.lines, ...ending],
   });
 }
 

@@ -166,7 +166,7 @@ function withStagedOperand(task: Task, root: ContractionRoot, own: (buffer: Buff
   const [element, operand] = [elements[most], root.operands[most]];
   if (!element || !operand || (counts[most] ?? 0) < 2) throw new RangeError(`${task.name} binds more buffers than a device has room for`);
   const { shape } = operand;
-  const output = own({ id: `${root.node.id}.operand${most}`, dtype: 'f32', shape });
+  const output = own({ id: `${root.node.id}.operand${most}`, dtype: root.factors, shape });
   const stored: Task = { name: `${task.name}_operand${most}`, indices: element.indices, lets: [], stores: [{ output, index: flatten(element.indices.map(use), shape), value: element.value }] };
   const plain: Operand = { shape, at: (...places) => load(output.id, flatten(places, shape)), flat: (place) => load(output.id, place) };
   const operands = root.operands.with(most, plain);

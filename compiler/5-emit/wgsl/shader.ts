@@ -2,11 +2,11 @@
 
 import type { ValueId } from '../../2-graph/graph.ts';
 import type { Buffer } from '../../4-kernels/kernel.ts';
-import type { DeviceLimits, DeviceProfile, WebGpuStep } from '../model.ts';
+import type { DeviceFeature, DeviceLimits, DeviceProfile, WebGpuStep } from '../model.ts';
 import { helpersText } from './functions.ts';
 import type { Helpers } from './functions.ts';
 import { LANES } from './runs.ts';
-import { formatOf } from './storage.ts';
+import { FORMATS } from './storage.ts';
 import { indent } from './writer.ts';
 import type { Bound } from './writer.ts';
 
@@ -31,6 +31,7 @@ export interface Bindings {
   /** The declarations. */
   readonly text: string;
   readonly list: WebGpuStep['bindings'];
+  readonly features: readonly DeviceFeature[];
 }
 
 interface Uses {
@@ -47,7 +48,7 @@ export function bindingsOf({ reads, writes, wide, buffer, home }: Uses): Binding
   const written = new Set(writes.map(home));
   const vectors = new Set([...wide].map(home));
   const ids = [...new Set([...reads, ...writes].map(home))];
-  const bounds = new Map(ids.map((id, i): [ValueId, Bound] => [id, { name: `b${i}`, lanes: vectors.has(id) ? LANES : 1, format: formatOf(buffer(id).dtype) }]));
+  const bounds = new Map(ids.map((id, i): [ValueId, Bound] => [id, { name: `b${i}`, lanes: vectors.has(id) ? LANES : 1, format: FORMATS[buffer(id).dtype] }]));
   const declare = ([id, { name, lanes, format }]: [ValueId, Bound], i: number): string =>
     `@group(0) @binding(${i}) var<storage, ${written.has(id) ? 'read_write' : 'read'}> ${name}: array<${format.types[lanes]}>;\n`;
   return {
@@ -58,15 +59,20 @@ export function bindingsOf({ reads, writes, wide, buffer, home }: Uses): Binding
     },
     text: [...bounds].map(declare).join(''),
     list: ids.map((id) => ({ buffer: id, access: written.has(id) ? 'write' : 'read' })),
+    features: [...bounds.values()].flatMap(({ format }) => format.feature ?? []),
   };
 }
 
 export interface Module {
   readonly name: string;
-  readonly bindings: Pick<Bindings, 'text' | 'list'>;
+  readonly bindings: Pick<Bindings, 'text' | 'list'> & Partial<Pick<Bindings, 'features'>>;
   readonly workgroups: WebGpuStep['workgroups'];
   /** Arrays in workgroup memory. */
-  readonly shared?: readonly { readonly name: string; readonly type: 'f32' | 'vec4f'; readonly length: number }[];
+  readonly shared?: readonly { readonly name: string; readonly type: keyof typeof BYTES; readonly length: number }[];
+  /** What it asks of the device besides what its bindings do. */
+  readonly features?: readonly DeviceFeature[];
+  /** Other built-in values that `main` takes. */
+  readonly builtins?: readonly string[];
   readonly helpers: Helpers;
   /** Other functions that `main` calls. */
   readonly functions?: readonly string[];
@@ -75,19 +81,28 @@ export interface Module {
   readonly body: readonly string[];
 }
 
-const BYTES = { f32: 4, vec4f: 16 } as const;
+const BYTES = { f32: 4, vec4f: 16, 'vec4<f16>': 8 } as const;
+
+/** What begins a shader that uses a feature. */
+const ENABLED: { readonly [F in DeviceFeature]?: string } = {
+  'shader-f16': 'f16',
+  subgroups: 'subgroups',
+  'chromium-experimental-subgroup-matrix': 'chromium_experimental_subgroup_matrix',
+};
 
 /** The module's text and what it asks of the device. */
-export function stepOf({ name, bindings, workgroups, shared = [], helpers, functions = [], threads, body }: Module): WebGpuStep {
+export function stepOf({ name, bindings, workgroups, shared = [], features: more = [], builtins = [], helpers, functions = [], threads, body }: Module): WebGpuStep {
+  const features = [...new Set([...(bindings.features ?? []), ...more])];
+  const enabled = features.flatMap((feature) => ENABLED[feature] ?? []).map((extension) => `enable ${extension};\n`).join('');
   const memory = shared.map((each) => `var<workgroup> ${each.name}: array<${each.type}, ${each.length}>;\n`).join('');
-  const shader = `${bindings.text}
+  const shader = `${enabled}${bindings.text}
 ${memory}${memory && '\n'}${helpersText(helpers)}${functions.join('\n')}${functions.length > 0 ? '\n' : ''}@compute @workgroup_size(${threads})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32${builtins.map((each) => `, ${each}`).join('')}) {
 ${indent(body).join('\n')}
 }
 `;
   const workgroupBytes = shared.reduce((bytes, { type, length }) => bytes + BYTES[type] * length, 0);
-  return { name, shader, workgroups, bindings: bindings.list, needs: { features: [], workgroupInvocations: threads, workgroupBytes } };
+  return { name, shader, workgroups, bindings: bindings.list, needs: { features, workgroupInvocations: threads, workgroupBytes } };
 }
 
 /** A count of workgroups laid out in as few dimensions as hold them. Throws RangeError where none do. */

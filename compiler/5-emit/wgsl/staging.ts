@@ -4,12 +4,13 @@
 // neighbours along the summed one. Which of them follows from how the factor lies in its buffers, so that vectors are copied as they are. Each thread copies
 // the same places of every slice: where they lie along the factor's own axis is computed once, before the loop over slices.
 
-import { atLeastZero, select, number } from '../../4-kernels/expr.ts';
+import { atLeastZero, buffersOf, number, select } from '../../4-kernels/expr.ts';
 import type { Expr } from '../../4-kernels/expr.ts';
 import { int, minus, plus, quotient, remainder, showIndex, times, use } from '../../4-kernels/indexing.ts';
 import type { Index, Var } from '../../4-kernels/indexing.ts';
-import { fetchesOf } from './fetches.ts';
+import { fetchesOf, isOneOf } from './fetches.ts';
 import { LANES, vectorBuffers, vectorises } from './runs.ts';
+import { FLOATS, FORMATS, HALVES } from './storage.ts';
 import { createWriter, indent, innerScope } from './writer.ts';
 import type { Scope, Value, WriterOptions } from './writer.ts';
 
@@ -37,12 +38,14 @@ export interface Layout {
   /** What neighbours in a vector are neighbours along. */
   readonly along: 'own' | 'depth';
   readonly lines: number;
-  /** From one line to the next. Lines along the summed axis are short: one vector of padding leads threads that read several of them to different banks. */
+  /** From one line to the next. Padding leads threads that read several lines at once to different banks. */
   readonly stride: number;
 }
 
-export function layoutOf(copy: Copy, size: number, depth: number): Layout {
-  return copy === 'own' ? { along: 'own', lines: depth, stride: size / LANES } : { along: 'depth', lines: size, stride: depth / LANES + 1 };
+/** Lines along the summed axis are short, and read in parallel. Matrices are read several lines at once whatever they are along, and lines of them begin at multiples of 16 bytes. */
+export function layoutOf(copy: Copy, size: number, depth: number, forMatrices: boolean): Layout {
+  const padding = forMatrices ? 2 : copy === 'own' ? 0 : 1;
+  return copy === 'own' ? { along: 'own', lines: depth, stride: size / LANES + padding } : { along: 'depth', lines: size, stride: depth / LANES + padding };
 }
 
 export const vectorsIn = ({ lines, stride }: Layout): number => lines * stride;
@@ -58,6 +61,9 @@ export interface Copying {
   /** Places along the factor's own axis and the summed one in a slice. */
   readonly size: number;
   readonly depth: number;
+  readonly layout: Layout;
+  /** What the slice holds. */
+  readonly dtype: 'f32' | 'f16';
   /** The number of the workgroup's tile along the factor's own axis, and of the slice. */
   readonly tile: Index;
   readonly slice: Index;
@@ -80,9 +86,8 @@ export interface Copies {
 
 /** The statements by which a thread fetches its part of a slice into registers, and those that put it into memory. */
 export function copiesOf(copying: Copying): Copies {
-  const { factor, copy, size, depth, tile, slice, threads, outside } = copying;
+  const { factor, copy, size, depth, layout, tile, slice, threads, outside } = copying;
   const units = (size * depth) / LANES;
-  const layout = layoutOf(copy, size, depth);
   const places = new Map<string, Var>();
   /** A place along the factor's own axis, in elements or vectors. Beyond its end the last one stands in: sums from there are not stored. */
   const ownPlace = (local: Index, per: number): Index => {
@@ -127,57 +132,53 @@ const LANE: Var = { name: 'lane', extent: LANES };
 
 /** One vector of a slice, which goes to `target`. */
 function unitOf(copying: Copying, unit: Unit, target: Index): Copies {
-  const { copy, array, slices, writer: options, turn } = copying;
+  const { copy, array, slices, dtype, writer: options, turn } = copying;
   const [fetch, put] = [innerScope(turn), innerScope(turn)];
-  const whole = copy === 'single' ? (slices === 1 ? elementsOf(copying, unit, fetch, put) : loopOf(copying, unit, fetch, put)) : vectorOf(copying, unit, fetch, put);
-  put.lines.push(`${array}[${createWriter(options).index(target, put)}] = ${whole.text};`);
-  return { registers: whole.registers.map((name) => `var ${name} = vec4f();`), fetch: fetch.lines, put: put.lines };
-}
-
-interface Whole {
-  readonly registers: readonly string[];
-  /** What goes into memory. */
-  readonly text: string;
+  const registers = registersOf(copying);
+  const text = (copy === 'single' ? (slices === 1 ? elementsOf : loopOf) : vectorOf)(registers, unit, fetch, put);
+  put.lines.push(`${array}[${createWriter(options).index(target, put)}] = ${registers.asStored ? text : FORMATS[dtype].store(text, LANES)};`);
+  return { registers: registers.names.map((name) => `var ${name} = ${registers.type}();`), fetch: fetch.lines, put: put.lines };
 }
 
 /** A vector as it lies in its buffers. */
-function vectorOf(copying: Copying, unit: Unit, fetch: Scope, put: Scope): Whole {
-  const registers = registersOf(copying);
-  const value = registers.element(unit, '', fetch, put);
-  return { registers: registers.names, text: value.wide ? value.text : `vec4f(${value.text})` };
+function vectorOf({ type, element }: Registers, unit: Unit, fetch: Scope, put: Scope): string {
+  const value = element(unit, '', fetch, put);
+  return value.wide ? value.text : `${type}(${value.text})`;
 }
 
 /** A vector of elements that lie apart, one by one: where there is one slice, their places are known but for the row. */
-function elementsOf(copying: Copying, unit: Unit, fetch: Scope, put: Scope): Whole {
-  const registers = registersOf(copying);
-  const texts = [...'xyzw'].map((component, i) => registers.element({ ...unit, depth: plus(unit.depth, int(i)) }, `.${component}`, fetch, put).text);
-  const [only = ''] = registers.names;
+function elementsOf({ names, type, element }: Registers, unit: Unit, fetch: Scope, put: Scope): string {
+  const texts = [...'xyzw'].map((component, i) => element({ ...unit, depth: plus(unit.depth, int(i)) }, `.${component}`, fetch, put).text);
+  const [only = ''] = names;
   const isRegister = texts.every((text, i) => text === `${only}.${'xyzw'[i] ?? ''}`);
-  return { registers: registers.names, text: isRegister ? only : `vec4f(${texts.join(', ')})` };
+  return isRegister ? only : `${type}(${texts.join(', ')})`;
 }
 
 /** The same in a loop, which keeps the text short. */
-function loopOf(copying: Copying, unit: Unit, fetch: Scope, put: Scope): Whole {
-  const registers = registersOf(copying);
+function loopOf({ names, type, element, fresh }: Registers, unit: Unit, fetch: Scope, put: Scope): string {
   const [fetching, putting] = [innerScope(fetch, [LANE.name], true), innerScope(put, [LANE.name], true)];
-  const { text } = registers.element({ ...unit, depth: plus(unit.depth, use(LANE)) }, `[${LANE.name}]`, fetching, putting);
+  const { text } = element({ ...unit, depth: plus(unit.depth, use(LANE)) }, `[${LANE.name}]`, fetching, putting);
   const loop = (lines: readonly string[]): string[] => [`for (var ${LANE.name} = 0; ${LANE.name} < ${LANES}; ${LANE.name}++) {`, ...indent(lines), '}'];
   fetch.lines.push(...loop(fetching.lines));
-  const [only = ''] = registers.names;
-  if (text === `${only}[${LANE.name}]`) return { registers: registers.names, text: only };
-  const name = copying.writer.fresh('v');
-  put.lines.push(`var ${name} = vec4f();`, ...loop([...putting.lines, `${name}[${LANE.name}] = ${text};`]));
-  return { registers: registers.names, text: name };
+  const [only = ''] = names;
+  if (text === `${only}[${LANE.name}]`) return only;
+  const name = fresh('v');
+  put.lines.push(`var ${name} = ${type}();`, ...loop([...putting.lines, `${name}[${LANE.name}] = ${text};`]));
+  return name;
 }
 
+type Registers = ReturnType<typeof registersOf>;
+
 /** The registers that a vector is fetched into, and what fills and reads them. */
-function registersOf({ factor, side, copy, writer: options }: Copying) {
+function registersOf({ factor, side, copy, dtype, writer: options }: Copying) {
   const names: string[] = [];
   const register = (i: number): string => (names[i] ??= options.fresh(side));
+  // What goes from one place to another in f16 is not made f32 in between.
+  const asStored = dtype === 'f16' && isOneOf(factor.element) && buffersOf(factor.element).every((id) => options.bound(id).format === FORMATS.f16);
   /** An element or vector, which takes a component of each register. */
   const element = ({ own, depth }: Unit, component: string, fetch: Scope, put: Scope): Value => {
     const places = new Map([[factor.own.name, own], [factor.depth.name, depth]]);
-    const writer = createWriter({ ...options, places, lane: copy === 'own' ? factor.own.name : copy === 'depth' ? factor.depth.name : undefined });
+    const writer = createWriter({ ...options, asStored, places, lane: copy === 'own' ? factor.own.name : copy === 'depth' ? factor.depth.name : undefined });
     // Beyond the summed axis there are zeros.
     const inside = select(atLeastZero(minus(int(factor.depth.extent - 1), depth)), factor.element, number(0));
     const { registers, value } = fetchesOf(inside);
@@ -187,5 +188,5 @@ function registersOf({ factor, side, copy, writer: options }: Copying) {
     });
     return writer.value(value, { ...put, locals: new Map(locals) });
   };
-  return { names, element };
+  return { names, type: (asStored ? HALVES : FLOATS)[LANES], asStored, element, fresh: options.fresh };
 }

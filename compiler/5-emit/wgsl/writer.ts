@@ -13,7 +13,7 @@ import { functionFor } from './functions.ts';
 import type { Helpers } from './functions.ts';
 import type { Placed } from './nest.ts';
 import { comparesValues, guardsLoads, isVector, LANES, runOf } from './runs.ts';
-import { FLOATS } from './storage.ts';
+import { FLOATS, HALVES } from './storage.ts';
 import type { Format, Lanes } from './storage.ts';
 
 /** Text for an f32, or for a vec4f of four neighbours. */
@@ -72,6 +72,8 @@ export interface WriterOptions {
   readonly fresh: (prefix: string) => string;
   /** The variable of which four neighbours are computed at once: it is the first of them, a multiple of four. */
   readonly lane?: string | undefined;
+  /** Whether what is loaded stays in f16 as it is stored, for assignments of nothing else. */
+  readonly asStored?: boolean;
   /** What variables of the expressions are in terms of those that the shader has. */
   readonly places?: ReadonlyMap<string, Index>;
 }
@@ -81,7 +83,7 @@ export function createNames(): (prefix: string) => string {
   return (prefix) => `${prefix}${count++}`;
 }
 
-export function createWriter({ bound, helpers, fresh, lane, places = new Map() }: WriterOptions): Writer {
+export function createWriter({ bound, helpers, fresh, lane, asStored = false, places = new Map() }: WriterOptions): Writer {
   const lookUp = (text: string, scope: Scope): string | undefined => scope.integers.get(text) ?? (scope.parent && lookUp(text, scope.parent));
   const placed = (of: Index): Index => (places.size === 0 ? of : replace(of, places));
   const decided = (test: Test): Test => mapTest(test, placed, (inner) => inner);
@@ -187,7 +189,7 @@ export function createWriter({ bound, helpers, fresh, lane, places = new Map() }
   const value = (expr: Expr, scope: Scope): Value => {
     switch (expr.kind) {
       case 'number':
-        return narrow(numberText(expr.value));
+        return narrow(asStored ? `f16(${numberText(expr.value)})` : numberText(expr.value));
       case 'local': {
         const known = scope.locals.get(expr.name);
         if (!known) throw new Error(`no local ${expr.name}`);
@@ -196,7 +198,8 @@ export function createWriter({ bound, helpers, fresh, lane, places = new Map() }
       case 'load': {
         const wide = isRun(expr.index);
         const lanes = wide ? LANES : 1;
-        return { text: bound(expr.buffer).format.load(element(expr.buffer, expr.index, lanes, scope), lanes), wide };
+        const stored = element(expr.buffer, expr.index, lanes, scope);
+        return { text: asStored ? stored : bound(expr.buffer).format.load(stored, lanes), wide };
       }
       case 'index': {
         const stride = lane === undefined ? 0 : (runOf(expr.index, lane)?.stride ?? 0);
@@ -243,7 +246,7 @@ export function createWriter({ bound, helpers, fresh, lane, places = new Map() }
     if (isZeroNumber(expr)) return;
     if (expr.kind !== 'select') {
       const known = value(expr, scope);
-      scope.lines.push(`${variable} = ${wide && !known.wide ? `vec4f(${known.text})` : known.text};`);
+      scope.lines.push(`${variable} = ${wide && !known.wide ? `${(asStored ? HALVES : FLOATS)[LANES]}(${known.text})` : known.text};`);
       return;
     }
     const { then, otherwise } = expr;

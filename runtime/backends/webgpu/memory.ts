@@ -5,7 +5,7 @@ import type { BufferId, BufferSpec, Program, WebGpuStep } from '../../../compile
 import { resultsOf } from '../buffers.ts';
 
 /** Shaders read and write whole vectors of four, so that the last one needs its room. */
-export const bytesOf = ({ shape }: BufferSpec): number => Math.ceil(lengthOf({ shape }) / 4) * 16;
+export const bytesOf = ({ shape, dtype }: BufferSpec): number => Math.ceil(lengthOf({ shape }) / 4) * (dtype === 'f16' ? 8 : 16);
 
 export const lengthOf = ({ shape }: Pick<BufferSpec, 'shape'>): number => shape.reduce((a, b) => a * b, 1);
 

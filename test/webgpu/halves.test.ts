@@ -1,0 +1,111 @@
+// f16 in WebGPU shaders: products of 16-bit numbers with and without matrices of subgroups, run in f32 with their roundings where the adapter has neither; and the
+// shaders of every example net at full width, checked by Dawn's device that computes nothing.
+
+import { readFileSync } from 'node:fs';
+import { create } from 'webgpu';
+import { describe, expect, test } from 'vitest';
+import { loadProgram, memoryReader } from '../../compiler/2-graph/build.ts';
+import { compileModel } from '../../compiler/compile.ts';
+import { evaluate } from '../../compiler/4-kernels/evaluate.ts';
+import { webgpuEmitter } from '../../compiler/emitters.ts';
+import { emitWebGpu, variantsOf } from '../../compiler/5-emit/wgsl/emit.ts';
+import { candidatesOf, NEEDED, subgroupOf, type Tiling } from '../../compiler/5-emit/wgsl/tiles.ts';
+import { webgpuBackend } from '../../runtime/backends/webgpu.ts';
+import { relativeError } from '../kernels/cases.ts';
+import { describeCase, graphOf } from '../wasm/harness.ts';
+import type { Case } from '../wasm/harness.ts';
+import { emulated, HALF_DEVICE, MATRIX_DEVICE, multiplyingHalves } from './halves.ts';
+import { backend, missing, modelOf, skipped } from './harness.ts';
+import { convolution, PRODUCTS, SHAPES } from './products.ts';
+import { NETS } from './steps.ts';
+
+async function wrongCases(cases: readonly Case[], tiling: Tiling | undefined): Promise<string[]> {
+  const { graph: full, feeds } = graphOf(cases);
+  const graph = multiplyingHalves(full);
+  const wanted = graph.outputs.map(({ value }) => value);
+  const expected = evaluate(graph, feeds, { precision: 'f32', wanted });
+  const program = emitWebGpu(graph, { device: MATRIX_DEVICE, tiling: () => tiling }, 2);
+  expect(program.buffers.some(({ dtype }) => dtype === 'f16')).toBe(true);
+  if (tiling) expect(program.steps.some(({ shader }) => shader.includes('array<vec4<f16>') && shader.includes('subgroupMatrixLoad') === (tiling.tile.subgroup !== undefined))).toBe(true);
+  const session = await backend.open(modelOf({ run: emulated(program) }, graph));
+  try {
+    const found = await session.run('run', feeds, wanted);
+    return cases.filter((_, i) => !(relativeError(found.get(`y${i}`) ?? [], expected.get(`y${i}`) ?? []) < 1e-5)).map(describeCase);
+  } finally {
+    await session.dispose();
+  }
+}
+
+/** Matrices of every proportion. */
+const MATRICES: readonly Tiling[] = [
+  { tile: { rows: 16, columns: 16, depth: 8, threadRows: 8, threadColumns: 8, subgroup: { size: 1, matrix: { rows: 4, columns: 4, depth: 4 } } }, parts: 1, buffers: 2 },
+  { tile: { rows: 16, columns: 16, depth: 12, threadRows: 8, threadColumns: 8, subgroup: { size: 1, matrix: { rows: 8, columns: 4, depth: 4 } } }, parts: 3, buffers: 1 },
+  { tile: { rows: 8, columns: 32, depth: 8, threadRows: 4, threadColumns: 16, subgroup: { size: 1, matrix: { rows: 4, columns: 8, depth: 8 } } }, parts: 2, buffers: 2 },
+];
+
+describe.skipIf(missing !== undefined)(`products of 16-bit numbers, emulated${skipped}`, () => {
+  test.each(SHAPES.map((tiling, i) => ({ tiling, i })))('by multiplications and additions, in tiles: $i', async ({ tiling, i }) => {
+    expect(await wrongCases(PRODUCTS.filter((_, j) => j % 3 === i), tiling)).toEqual([]);
+  });
+
+  test.each(MATRICES.map((tiling, i) => ({ tiling, i })))('by matrices of subgroups, in tiles: $i', async ({ tiling, i }) => {
+    expect(await wrongCases(PRODUCTS.filter((_, j) => j % 3 === i), tiling)).toEqual([]);
+  });
+
+  test('without tiles', async () => {
+    expect(await wrongCases(PRODUCTS.filter((_, j) => j % 4 === 0), undefined)).toEqual([]);
+  });
+});
+
+/** Dawn's device that computes nothing; it checks everything. */
+const nullSource = create(['backend=null', 'enable-dawn-features=allow_unsafe_apis']);
+
+const compiled = async (net: string, device: typeof HALF_DEVICE) => {
+  const [file = '', name] = net.split(':');
+  const program = loadProgram('net.zz', memoryReader({ 'net.zz': readFileSync(new URL(`../../dsl-examples/${file}.zz`, import.meta.url), 'utf8') }));
+  const result = compileModel(program, name, { train: { mode: 'train', batch: 8 }, evaluate: { mode: 'evaluate', batch: 8 } }, await webgpuEmitter({ device }), { precision: 'f16' });
+  if ('diagnostics' in result) throw new Error(`${net} does not compile`);
+  return result.model;
+};
+
+describe('the example nets at full width in f16', () => {
+  test.each(NETS)('%s: Dawn takes every shader, with matrices and without', async (net) => {
+    for (const device of [HALF_DEVICE, MATRIX_DEVICE]) {
+      const model = await compiled(net, device);
+      const steps = Object.values(model.programs).flatMap((program) => program.steps);
+      expect(steps.some(({ tiling }) => tiling !== undefined)).toBe(true);
+      expect(steps.some(({ shader }) => shader.includes('subgroupMatrixMultiplyAccumulate'))).toBe(device === MATRIX_DEVICE);
+      const session = await webgpuBackend({ source: nullSource }).open(model);
+      await session.dispose();
+    }
+  });
+});
+
+test('on a device with the limits of large GPUs Dawn takes every tiling that is worth measuring', async () => {
+  const device = { ...MATRIX_DEVICE, limits: { ...MATRIX_DEVICE.limits, workgroupInvocations: 1024, workgroupBytes: 49152 } };
+  const adapter = await nullSource.requestAdapter();
+  const gpu = await adapter?.requestDevice({ requiredFeatures: [...NEEDED] as GPUFeatureName[] });
+  if (!gpu) throw new Error('no device');
+  const shapes = new Set<string>();
+  const cases = [...convolution(2, 16, 16, 96, 192, 3), ...convolution(2, 16, 16, 3, 96, 3)];
+  for (const { tiling, steps } of variantsOf(multiplyingHalves(graphOf(cases).graph), device, candidatesOf)) {
+    if (tiling.tile.subgroup) shapes.add(`${tiling.tile.rows}x${tiling.tile.columns}`);
+    for (const { shader, needs } of steps) {
+      const { messages } = await gpu.createShaderModule({ code: shader }).getCompilationInfo();
+      expect(messages.map(({ message }) => message)).toEqual([]);
+      expect(needs.workgroupBytes).toBeLessThanOrEqual(device.limits.workgroupBytes);
+      expect(needs.workgroupInvocations % 128).toBe(shader.includes('subgroup_matrix') ? 0 : needs.workgroupInvocations % 128);
+    }
+  }
+  expect(shapes.size).toBe(11);
+});
+
+test('matrices are used where they multiply f16 into f32, the largest of them', () => {
+  const [shape] = MATRIX_DEVICE.matrices;
+  if (!shape) throw new Error('no matrices');
+  const small = { ...shape, columns: 8 };
+  expect(subgroupOf({ ...MATRIX_DEVICE, matrices: [small, shape, { ...shape, depth: 32, sums: 'f16' }, { ...shape, depth: 32, factors: 'f32' }] })).toEqual({ size: 32, matrix: { rows: 16, columns: 16, depth: 16 } });
+  expect(subgroupOf({ ...MATRIX_DEVICE, matrices: [{ ...shape, sums: 'f16' }] })).toBeUndefined();
+  expect(subgroupOf({ ...MATRIX_DEVICE, features: ['shader-f16', 'subgroups'] })).toBeUndefined();
+  expect(subgroupOf(HALF_DEVICE)).toBeUndefined();
+});
