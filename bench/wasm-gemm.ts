@@ -1,6 +1,6 @@
 // Products and convolutions on the wasm backend, beside a bare loop of multiply-adds in registers on the same cores in the same run. Convolutions are counted as direct
 // ones, whatever they are computed by: in Winograd's way they take a quarter of the multiplications, and pass the loop.
-// node scripts/bench.js wasm-gemm [--rounds N] [--json FILE]
+// node scripts/bench.js wasm-gemm [--rounds N] [--only REGEXP] [--json FILE]
 
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -15,7 +15,7 @@ import type { Work } from './graphs.ts';
 import { commandLine, openRecord, ownVersions, thisMachine } from './record.ts';
 import type { ProductRow } from './rows.ts';
 
-const { values: options } = parseArgs({ options: { rounds: { type: 'string', default: '7' }, json: { type: 'string' } } });
+const { values: options } = parseArgs({ options: { rounds: { type: 'string', default: '7' }, only: { type: 'string', default: '' }, json: { type: 'string' } } });
 const rounds = Number(options.rounds);
 const relaxed = hasRelaxedSimd();
 const threadCounts = [...new Set([1, Math.min(2, availableParallelism()), availableParallelism()])];
@@ -58,7 +58,7 @@ const works: readonly Work[] = [
   ...convolution(50, 32, 64, 128, 3, { stride: 2 }),
   ...convolution(50, 16, 192, 192, 3, { groups: 192 }),
   ...convolution(1, 32, 96, 96, 3),
-];
+].filter(({ name }) => new RegExp(options.only).test(name));
 
 interface Measured {
   readonly name: string;

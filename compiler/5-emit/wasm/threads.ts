@@ -52,8 +52,8 @@ export function eachUnit(fn: Fn, thread: Local, threads: Local, count: number, b
   ]);
 }
 
-/** Tests of the generation before a thread sleeps: some tens of microseconds, about what waking it costs. */
-const SPINS = 20_000;
+/** Tests of the generation before a thread sleeps: about half a millisecond. Threads that sleep often seem idle to the system, which then leaves several on one core. */
+const SPINS = 500_000;
 
 /**
  * Defines `barrier`(threads): no thread leaves it before all have entered. The last to arrive sets the counters back and starts a new generation, which the others wait for.
