@@ -67,7 +67,7 @@ describe.each(['reference', 'wasm'])('on %s', (backend) => {
 test('the net\'s own batch, a width, and text for people', async () => {
   const ran = await zz(['bench', 'small.zz:Small', '--backend', 'reference', '--steps', '5', '--width', '2'], { cwd });
   expect(ran.status).toBe(0);
-  expect(ran.stdout).toMatch(/^Small, 306 weights, 6 images a step, on reference \(.*\)\nstep +[\d.]+ ms, the median of 5 steps; .*\nimages\/s +[\d.]+, each read 2 times\narithmetic .* GFLOP\/s\npeak .* in matrix products of \d+; .*\nmemory .*\nCounted: /);
+  expect(ran.stdout).toMatch(/^Small, 306 weights, 6 images a step, in f32 on reference \(.*\)\nstep +[\d.]+ ms, the median of 5 steps; .*\nimages\/s +[\d.]+, each read 2 times\narithmetic .* GFLOP\/s\npeak .* in matrix products of \d+; .*\nmemory .*\nCounted: /);
 });
 
 test.each<[string[], RegExp]>([
