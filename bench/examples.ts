@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { buildNet, loadProgram, memoryReader } from '../compiler/2-graph/build.ts';
+import type { Precision } from '../compiler/3-passes/precision.ts';
 import type { TrainSettings } from '../compiler/2-graph/graph.ts';
 import { compileModel } from '../compiler/compile.ts';
 import type { Model, Program } from '../compiler/5-emit/model.ts';
@@ -36,17 +37,18 @@ export interface ExampleOptions {
   readonly readings: number;
   readonly width: number;
   readonly backend: string;
+  readonly precision?: Precision;
   readonly settings?: Partial<TrainSettings>;
 }
 
 /** Opens a net's training program with its first weights. */
-export async function openExample(net: string, { readings, width, backend, settings: changed = {} }: ExampleOptions): Promise<Opened> {
+export async function openExample(net: string, { readings, width, backend, precision = 'f32', settings: changed = {} }: ExampleOptions): Promise<Opened> {
   const source = sourceOf(net);
   const { graph } = buildNet(source, undefined, { mode: 'train', width });
   if (!graph) throw new Error(`${net}.zz has errors`);
   const settings = { ...graph.train, ...changed, batch: imagesFor(net, readings) };
-  const { model, session } = await openFirst(backendsFor(backend), (target) => {
-    const compiled = compileModel(source, undefined, { [TRAIN]: { mode: 'train', batch: settings.batch } }, target, { width, settings });
+  const { model, session } = await openFirst(backendsFor(backend, { precision }), (target) => {
+    const compiled = compileModel(source, undefined, { [TRAIN]: { mode: 'train', batch: settings.batch } }, target, { width, settings, precision });
     if ('diagnostics' in compiled) throw new Error(`${net}.zz has errors`);
     return compiled;
   });

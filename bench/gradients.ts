@@ -1,10 +1,11 @@
 // Gradients of whole training steps against PyTorch's, from the same weights and images: the networks written by hand in bench/torch/nets.py.
-// node scripts/bench.js gradients [--nets case-a,case-d] [--readings 50,512] [--width 1] [--backend webgpu] [--data PATH] [--json FILE]
+// node scripts/bench.js gradients [--nets case-a,case-d] [--readings 50,512] [--width 1] [--backend webgpu] [--precision f32] [--data PATH] [--json FILE]
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { PRECISIONS } from '../compiler/3-passes/precision.ts';
 import { CASES } from './examples.ts';
 import { writeStep } from './gradient-file.ts';
 import { findPython, jsonLines, NO_TORCH } from './python.ts';
@@ -17,13 +18,16 @@ const { values: options } = parseArgs({
     readings: { type: 'string', default: '50,512' },
     width: { type: 'string', default: '1' },
     backend: { type: 'string', default: 'auto' },
+    precision: { type: 'string', default: 'f32' },
     data: { type: 'string', default: 'synthetic' },
     json: { type: 'string' },
   },
 });
 
+const precision = PRECISIONS.find((each) => each === options.precision) ?? unknown(options.precision);
+
 /** The relative error that is allowed for any weight's gradient. */
-const LIMIT = 1e-3;
+const LIMIT = { f32: 1e-3, f16: 2e-2 }[precision];
 
 interface Compared {
   readonly loss: number | null;
@@ -35,6 +39,11 @@ interface Compared {
 const shown = (error: number | null): string => error?.toExponential(1) ?? 'not finite';
 
 const python = findPython() ?? missing();
+
+function unknown(given: string): never {
+  console.error(`there is no precision "${given}"; there are ${PRECISIONS.join(' and ')}`);
+  process.exit(1);
+}
 
 function missing(): never {
   console.error(NO_TORCH);
@@ -48,7 +57,7 @@ const record = await openRecord<GradientRow>(
     command: commandLine('gradients'),
     machine: await thisMachine(),
     versions: { ...ownVersions(), torch: python.torch },
-    options: { width, backend: options.backend, data: options.data === 'synthetic' ? 'synthetic' : 'images', torch: python.cuda ?? 'cpu', limit: LIMIT },
+    options: { width, backend: options.backend, precision, data: options.data === 'synthetic' ? 'synthetic' : 'images', torch: python.cuda ?? 'cpu', limit: LIMIT },
   },
   ({ net, readings }) => `${net} ${readings}`,
 );
@@ -75,12 +84,12 @@ try {
 process.exit(!failed && record.rows.every((row) => row.agrees) ? 0 : 1);
 
 async function compare(file: string, net: string, readings: number): Promise<void> {
-  const device = await writeStep(file, net, { readings, width, backend: options.backend, data: options.data });
+  const device = await writeStep(file, net, { readings, width, backend: options.backend, precision, data: options.data });
   for await (const line of jsonLines(python.command, ['bench/torch/gradients.py', file])) {
     const { loss, errors, worst, rounding } = line as Compared;
     const weight = Object.entries(errors).find(([, error]) => error === worst)?.[0] ?? '';
     const agrees = worst !== null && loss !== null && Math.max(worst, loss) < LIMIT;
     await record.add({ net, readings, device, loss, error: worst, weight, rounding, agrees });
-    console.log(`${net.padEnd(16)} ${String(readings).padStart(4)} readings on ${device}: ${agrees ? 'agrees' : 'DIFFERS'}, largest relative error ${shown(worst)} (%${weight}; PyTorch's own rounding ${shown(rounding)})`);
+    console.log(`${net.padEnd(16)} ${String(readings).padStart(4)} readings in ${precision} on ${device}: ${agrees ? 'agrees' : 'DIFFERS'}, largest relative error ${shown(worst)} (%${weight}; PyTorch's own rounding ${shown(rounding)})`);
   }
 }

@@ -3,9 +3,9 @@
 #
 #   doctor     what the machine has
 #   check      every kernel against the reference
-#   gradients  the five nets at full width, 50 and 512 readings, against PyTorch's gradients from the same weights
+#   gradients  the five nets at full width, 50 and 512 readings, against PyTorch's gradients from the same weights: within 1e-3 in f32, 2e-2 in f16
 #   train      cases d and e, 21 epochs on the images in --data or $ZZ_BENCH_DATA: accuracies and minutes
-#   steps      milliseconds a step beside PyTorch (eager, torch.compile with CUDA graphs; fp32, TF32, bf16) and TensorFlow.js
+#   steps      milliseconds a step in f32 and f16 beside PyTorch (eager, torch.compile with CUDA graphs; fp32, TF32, bf16) and TensorFlow.js
 #
 # Without PART all of them, the longest last; where one fails, the others go on. Each writes its JSON as it goes, to bench/results/GPU/, and a second run goes on where
 # the first was broken off; --budget ends it in time.
@@ -45,7 +45,11 @@ for part in "${parts[@]}"; do
   case $part in
     doctor) bench doctor --json "$out/doctor.json" ;;
     check) bench check --json "$out/check.json" ;;
-    gradients) bench gradients --backend webgpu --json "$out/gradients.json" ;;
+    gradients)
+      bench gradients --backend webgpu --json "$out/gradients.json"
+      full=$?
+      bench gradients --backend webgpu --precision f16 --json "$out/gradients-f16.json" && [ $full = 0 ]
+      ;;
     steps) bench steps --backend webgpu --json "$out/steps.json" ;;
     train)
       if [ -z "$data" ]; then echo 'no images: give --data PATH, a folder or archive with train/<class>/* and test/<class>/*'; continue; fi

@@ -1,5 +1,5 @@
 // Training steps of the networks beside PyTorch and TensorFlow.js, on the same machine in the same run: the same nets, the same number of readings.
-// node scripts/bench.js steps [--nets case-a,case-d] [--readings 50,512] [--width 1] [--backend auto] [--peers torch,tfjs] [--seconds 5] [--json FILE]
+// node scripts/bench.js steps [--nets case-a,case-d] [--readings 50,512] [--width 1] [--backend auto] [--precisions f32,f16] [--peers torch,tfjs] [--seconds 5] [--json FILE]
 
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,6 +17,8 @@ const { values: options } = parseArgs({
     readings: { type: 'string', default: '50,512' },
     width: { type: 'string', default: '1' },
     backend: { type: 'string', default: 'auto' },
+    /** Of ours: f16 as well where that is a GPU's backend. */
+    precisions: { type: 'string' },
     peers: { type: 'string', default: 'torch,tfjs' },
     /** Of PyTorch. */
     modes: { type: 'string', default: 'eager,compile,graph' },
@@ -27,6 +29,7 @@ const { values: options } = parseArgs({
 });
 
 const width = Number(options.width);
+const precisions = (options.precisions ?? (options.backend === 'webgpu' ? 'f32,f16' : 'f32')).split(',');
 const widths = ['--small', String(narrowed(96, width)), '--large', String(narrowed(192, width))];
 const duration = options.steps === undefined ? ['--seconds', options.seconds] : ['--steps', options.steps];
 
@@ -40,15 +43,15 @@ interface Ours {
   readonly peak: { readonly flopsPerSecond: number } | null;
 }
 
-async function* ours(net: string, readings: number): AsyncGenerator<StepRow> {
+const ours = (precision: string) => async function* (net: string, readings: number): AsyncGenerator<StepRow> {
   const zz = fileURLToPath(new URL('../cli/main.js', import.meta.url));
-  const args = [zz, 'bench', `dsl-examples/${net}.zz`, '--batch', String(imagesFor(net, readings)), '--width', options.width, '--backend', options.backend, '--json'];
+  const args = [zz, 'bench', `dsl-examples/${net}.zz`, '--batch', String(imagesFor(net, readings)), '--width', options.width, '--backend', options.backend, '--precision', precision, '--json'];
   if (options.steps !== undefined) args.push('--steps', options.steps);
   for await (const line of jsonLines(process.execPath, args)) {
     const { backend, device, ms, steps, weights, flops, peak } = line as Ours;
-    yield { net, readings, who: 'zigzag', how: `${backend} f32`, device, weights, ...(ms && { ms }), steps, flopsPerSecond: flops.perSecond, ...(peak && { peak: peak.flopsPerSecond }) };
+    yield { net, readings, who: 'zigzag', how: `${backend} ${precision}`, device, weights, ...(ms && { ms }), steps, flopsPerSecond: flops.perSecond, ...(peak && { peak: peak.flopsPerSecond }) };
   }
-}
+};
 
 const machine = await thisMachine();
 const python = options.peers.includes('torch') ? findPython() : undefined;
@@ -105,7 +108,7 @@ interface Participant {
 
 /** PyTorch by precision: each takes a minute or more, most of it for compiling, and is measured anew where the time was up before its end. */
 const participants: readonly Participant[] = [
-  { who: 'zigzag', measure: ours },
+  ...precisions.map((precision) => ({ who: 'zigzag' as const, how: precision, measure: ours(precision) })),
   ...['fp32', 'tf32', 'bf16'].map((precision) => ({ who: 'torch' as const, how: precision, measure: torch(precision) })),
   { who: 'tfjs', measure: tfjs },
 ];

@@ -55,7 +55,7 @@ async function showStage(file: string, options: Options, io: Io): Promise<void> 
   const net = await loadNet(io, file, { overrides: [], width: options.width });
   const [{ MADE_FOR_BACKENDS, stagesOf }, { isTracing, traceStages }] = await Promise.all([import('./stages.ts'), import('./trace.ts')]);
   const shown = (name: string): boolean => isTracing(io) || [options.stage, ...(options.diff?.split('..') ?? [])].includes(name);
-  if (options.precision === 'f16' && ['model', 'wgsl'].includes(options.stage)) throw new UsageError(`stage ${options.stage} is made in f32`, 'Leave out --precision f16.');
+  if (options.precision === 'f16' && shown('model')) throw new UsageError('the model is that of the wasm backend, which has no f16', 'Leave out --precision f16; --stage wgsl shows the shaders in f16.');
   // Kernels and model are those of the processor's backend.
   const target = MADE_FOR_BACKENDS.some(shown) ? await BACKENDS.find(({ name }) => name === 'wasm')?.load() : undefined;
   const shaders = shown('wgsl') ? (await import('../compiler/inspect/shaders.ts')).shaderText : undefined;

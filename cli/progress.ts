@@ -4,7 +4,7 @@ import cliProgress from 'cli-progress';
 import type { EpochMetrics } from '../runtime/metrics.ts';
 import type { TrainEvent } from '../runtime/train.ts';
 import { colours, printJson, say, widthOf, type Io } from './io.ts';
-import { decimal, duration, percent } from './table.ts';
+import { counted, decimal, duration, percent } from './table.ts';
 
 export interface Reporter {
   readonly event: (event: TrainEvent) => void;
@@ -21,12 +21,13 @@ export interface ReportOptions {
 
 type StepEvent = Extract<TrainEvent, { event: 'step' }>;
 
-export const epochLine = (io: Io, { epoch, train, test, seconds, imagesPerSecond }: EpochMetrics, epochs: number): string => {
+export const epochLine = (io: Io, { epoch, train, test, seconds, imagesPerSecond, scaling }: EpochMetrics, epochs: number): string => {
   const c = colours(io, io.stderr);
   return [
     c.bold(`epoch ${String(epoch).padStart(String(epochs).length)}/${epochs}`),
     `train loss ${decimal(train.loss)}${accuracy(train.accuracy)}`,
     `test loss ${decimal(test.loss)}${test.accuracy === null ? '' : `, ${c.green(percent(test.accuracy))}`}`,
+    ...(scaling && scaling.skipped > 0 ? [`${counted(scaling.skipped, 'step')} left out, loss scale ${scaling.scale}`] : []),
     ...(widthOf(io, io.stderr) < 84 ? [] : [c.dim(`${duration(seconds)}, ${imagesPerSecond.toFixed(1)} images/s`)]),
   ].join('  ');
 };

@@ -17,6 +17,8 @@ export interface EpochMetrics {
   /** Training time of the epoch, without evaluation. */
   readonly seconds: number;
   readonly imagesPerSecond: number;
+  /** In f16: the factor of the loss's adjoint, and how many steps of the run were left out because a gradient was not finite. */
+  readonly scaling?: { readonly scale: number; readonly skipped: number };
 }
 
 /** Running sums of an epoch; in a checkpoint they let a restart continue in the middle of it. */

@@ -55,16 +55,16 @@ export async function* train(job: TrainJob): AsyncGenerator<TrainEvent> {
   const { stepsPerEpoch } = batches;
   const { epochs } = model.train;
   const program = programOf(model, TRAIN);
-  const { loss, correct } = program;
+  const { loss, correct, scaling } = program;
   if (loss === undefined) throw new RunError(`net ${model.net} has no loss`, 'Add a loss to the net; without one it can predict but not be trained.');
   const rows = rowsOf(program);
   const images = (steps: number): number => steps * program.batch;
   const wanted = correct === undefined ? [loss] : [loss, correct];
   const scoreOf = (progress: Progress): Score => score(progress.sums, correct !== undefined);
-  const save = async (progress: Progress): Promise<Checkpoint> => {
-    const checkpoint = await capture(model, session, progress, batches.statistics);
-    await keep.checkpoint(checkpoint);
-    return checkpoint;
+  const captured = (progress: Progress): Promise<Checkpoint> => capture(model, session, progress, batches.statistics);
+  const scalingIn = ({ tensors }: Checkpoint): Pick<EpochMetrics, 'scaling'> => {
+    const value = (id: string): number => tensors.get(id)?.data[0] ?? NaN;
+    return scaling ? { scaling: { scale: value(scaling.scale), skipped: value(scaling.skipped) } } : {};
   };
 
   let progress = job.from;
@@ -78,7 +78,7 @@ export async function* train(job: TrainJob): AsyncGenerator<TrainEvent> {
       counted = now();
       for (const { run, results } of finished) {
         const value = (id: string | undefined): number => (id === undefined ? 0 : (results.get(id)?.[0] ?? NaN));
-        if (!Number.isFinite(value(loss))) throw diverged(value(loss), run.clock.step, epoch);
+        if (!Number.isFinite(value(loss))) throw diverged(value(loss), run.clock.step, epoch, scaling !== undefined);
         progress = { ...progress, step: run.clock.step + 1, sums: addStep(progress.sums, { rows, loss: value(loss), correct: value(correct), seconds }) };
       }
       const { step, sums } = progress;
@@ -95,10 +95,11 @@ export async function* train(job: TrainJob): AsyncGenerator<TrainEvent> {
     const test = yield* scoring(epoch);
     if (!test) return yield await interrupt(progress);
     const { seconds } = progress.sums;
-    const metrics: EpochMetrics = { epoch, step: progress.step, train: scoreOf(progress), test: test.score, seconds, imagesPerSecond: rate(images(progress.sums.steps), seconds) };
-    progress = { epoch, step: progress.step, sums: NO_SUMS };
+    const checkpoint = await captured({ epoch, step: progress.step, sums: NO_SUMS });
+    const metrics: EpochMetrics = { epoch, step: progress.step, train: scoreOf(progress), test: test.score, seconds, imagesPerSecond: rate(images(progress.sums.steps), seconds), ...scalingIn(checkpoint) };
+    progress = checkpoint.progress;
     await keep.epoch(metrics);
-    const checkpoint = await save(progress);
+    await keep.checkpoint(checkpoint);
     yield { event: 'epoch', ...metrics };
     yield { event: 'details', evaluation: test, checkpoint };
   }
@@ -114,15 +115,15 @@ export async function* train(job: TrainJob): AsyncGenerator<TrainEvent> {
   }
 
   async function interrupt(at: Progress): Promise<TrainEvent> {
-    await save(at);
+    await keep.checkpoint(await captured(at));
     return { event: 'interrupted', progress: at };
   }
 }
 
 const rate = (images: number, seconds: number): number => images / Math.max(seconds, 1e-9);
 
-const diverged = (loss: number, step: number, epoch: number): RunError =>
+const diverged = (loss: number, step: number, epoch: number, inHalves: boolean): RunError =>
   new RunError(
     `the loss became ${loss} at step ${step + 1} (epoch ${epoch})`,
-    'The last checkpoint is kept. Lower the learning rate, clip the gradients (clip_norm 1), or look for a division or logarithm of zero in the net: --check-numerics shows where it began.',
+    `The last checkpoint is kept. ${inHalves ? 'In f16 activations are infinite from 65,520: try --precision f32. ' : ''}Lower the learning rate, clip the gradients (clip_norm 1), or look for a division or logarithm of zero in the net: --check-numerics shows where it began.`,
   );

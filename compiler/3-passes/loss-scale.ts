@@ -10,9 +10,10 @@ import type { Pass } from './pass.ts';
 import type { Precision } from './precision.ts';
 import { freshIds } from './rewrite.ts';
 
-/** The states: the factor, and how many steps in a row had finite gradients since it last changed. */
+/** The states: the factor, how many steps in a row had finite gradients since it last changed, and how many steps had others and were left out. */
 export const SCALE = 'loss.scale';
 export const GOOD_STEPS = 'loss.good_steps';
+export const SKIPPED_STEPS = 'loss.skipped_steps';
 
 /** As torch.amp.GradScaler's defaults: where it starts, what it is multiplied by after so many good steps, and after a bad one. */
 const FIRST = 2 ** 16;
@@ -123,7 +124,7 @@ function scaled(graph: Graph, seed: ValueId): Graph {
     (kind, inputs, attrs) => nodes.add(kind, inputs, attrs, { id: fresh(), locs, tags });
   const [update, check] = [adding({ phase: 'update' }), adding({ phase: 'backward' })];
   nodes.add('state', [], { name: SCALE, shape: [], value: FIRST }, { id: SCALE });
-  nodes.add('state', [], { name: GOOD_STEPS, shape: [], value: 0 }, { id: GOOD_STEPS });
+  for (const id of [GOOD_STEPS, SKIPPED_STEPS]) nodes.add('state', [], { name: id, shape: [], value: 0 }, { id });
   const inverse = update('div', [update('constant', [], { shape: [], value: 1 }), SCALE], {});
 
   const carries = new Set<ValueId>([seed]);
@@ -179,5 +180,6 @@ function scaleUpdates(add: Add, good: ValueId): Graph['updates'] {
   const grown = add('select', [grows, add('mul', [SCALE, number(GROWTH)], {}), SCALE], {});
   const scale = add('select', [good, grown, add('mul', [SCALE, number(BACKOFF)], {})], {});
   const counted = add('mul', [good, add('select', [grows, number(0), count], {})], {});
-  return [{ target: SCALE, value: scale }, { target: GOOD_STEPS, value: counted }];
+  const skipped = add('add', [SKIPPED_STEPS, add('sub', [number(1), good], {})], {});
+  return [{ target: SCALE, value: scale }, { target: GOOD_STEPS, value: counted }, { target: SKIPPED_STEPS, value: skipped }];
 }

@@ -40,6 +40,8 @@ export interface Program<Step> {
   readonly loss?: BufferId;
   readonly logits?: BufferId;
   readonly correct?: BufferId;
+  /** Where adjoints are scaled: the states that hold the factor, and how many steps were left out because a gradient was not finite. */
+  readonly scaling?: { readonly scale: BufferId; readonly skipped: BufferId };
   /** After the steps, `target` takes the contents of `value`. */
   readonly updates: readonly { readonly target: BufferId; readonly value: BufferId }[];
   readonly views: readonly ViewSpec[];

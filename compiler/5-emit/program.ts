@@ -1,6 +1,7 @@
 // What the programs of all backends have in common: buffers and their roles, results and updates, read off a graph that is bound to a batch.
 
 import type { Graph, Node, ValueId } from '../2-graph/graph.ts';
+import { SCALE, SKIPPED_STEPS } from '../3-passes/loss-scale.ts';
 import { concreteShape } from '../2-graph/types.ts';
 import type { BufferSpec, Program, Role } from './model.ts';
 
@@ -46,6 +47,7 @@ export function programFrame(graph: Graph, batch: number): Omit<Program<never>, 
     outputs: graph.outputs.map(({ name, value }) => ({ name, buffer: value })),
     ...(graph.loss === undefined ? {} : { loss: graph.loss }),
     ...(graph.classifier ? { logits: graph.classifier.logits, correct: graph.classifier.correct } : {}),
+    ...(graph.nodes.some(({ id }) => id === SCALE) && { scaling: { scale: SCALE, skipped: SKIPPED_STEPS } }),
     updates: graph.updates,
     views: graph.views,
   };

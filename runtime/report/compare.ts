@@ -48,10 +48,10 @@ export function differingSettings(runs: readonly ComparedRun[]): (readonly [name
   return names.map((name) => [name, tables.map((table) => table.get(name) ?? '–')] as const).filter(([, values]) => new Set(values).size > 1);
 }
 
-function settingsOf({ net, backend, width, limit, settings }: RunConfig): Map<string, string> {
+function settingsOf({ net, backend, precision, width, limit, settings }: RunConfig): Map<string, string> {
   const { optimizer, schedule, ...plain } = settings;
   const parts = (prefix: string, { kind, ...values }: { readonly kind: string }): [string, unknown][] => [[prefix, kind], ...Object.entries(values)];
-  const all: [string, unknown][] = [['net', net], ['backend', backend], ...parts('optimizer', optimizer), ...parts('schedule', schedule), ...Object.entries(plain), ['width', width], ['limit', limit ?? 'none']];
+  const all: [string, unknown][] = [['net', net], ['backend', backend], ['precision', precision], ...parts('optimizer', optimizer), ...parts('schedule', schedule), ...Object.entries(plain), ['width', width], ['limit', limit ?? 'none']];
   return new Map(all.map(([name, value]) => [name, String(value)]));
 }
 

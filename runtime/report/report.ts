@@ -85,8 +85,8 @@ const markNote = ({ same }: Published): Html =>
 
 const numbers = (epochs: readonly EpochMetrics[]): Html =>
   htmlTable(
-    ['epoch', 'training loss', 'training accuracy', 'test loss', 'test accuracy', 'images/s', 'time'],
-    epochs.map(({ epoch, train, test, imagesPerSecond, seconds }) => [String(epoch), number(train.loss), percent(train.accuracy), number(test.loss), percent(test.accuracy), imagesPerSecond.toFixed(1), time(seconds)]),
+    ['epoch', 'training loss', 'training accuracy', 'test loss', 'test accuracy', 'images/s', 'time', ...(epochs.some(({ scaling }) => scaling) ? ['loss scale', 'steps left out'] : [])],
+    epochs.map(({ epoch, train, test, imagesPerSecond, seconds, scaling }) => [String(epoch), number(train.loss), percent(train.accuracy), number(test.loss), percent(test.accuracy), imagesPerSecond.toFixed(1), time(seconds), ...(scaling ? [String(scaling.scale), String(scaling.skipped)] : [])]),
   );
 
 function picture({ index, label, predicted, probability }: Mistake, { test, shape, classes }: Dataset): Html {
@@ -122,6 +122,7 @@ function facts(config: RunConfig, dataset: Dataset, device: string): (readonly [
     ['width', String(config.width)],
     ['limit', config.limit === null ? 'none' : String(config.limit)],
     ['backend', `${config.backend} (${device})`],
+    ['precision', config.precision],
     ['versions', `ZigZag ${config.zigzag}, Node ${config.node}`],
     ['started', config.created],
   ];

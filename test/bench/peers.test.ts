@@ -49,6 +49,16 @@ describe.skipIf(!python)(`PyTorch${python ? '' : ` (skipped: ${NO_TORCH})`}`, ()
     expect(compared.length).toBe(nets.length);
   });
 
+  test('has the gradients that a step in f16 gives, within 2e-2', async () => {
+    for (const net of CASES) await writeStep(fileOf(`half-${net}`), net, { readings: 8, width: WIDTH, backend: 'reference', precision: 'f16', data: 'synthetic' });
+    const compared = await compare(CASES.map((net) => fileOf(`half-${net}`)));
+    for (const { loss, worst } of compared) {
+      expect(Math.max(loss ?? Infinity, worst ?? Infinity)).toBeLessThan(2e-2);
+      expect(worst).toBeGreaterThan(1e-4); // it is f16
+    }
+    expect(compared.length).toBe(CASES.length);
+  });
+
   test('a gradient that is a hundredth off, one that is not a number, and a route that is not taken are found', async () => {
     const { tensors, metadata } = await readSafetensors(fileOf('case-e-manual'));
     const altered = (change: (value: number) => number) => new Map([...tensors].map(([name, tensor]) => [name, name === 'gradient/w.3' ? { ...tensor, data: tensor.data.map(change) } : tensor]));

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readCheckpoint } from '../../runtime/checkpoint-file.ts';
 import { readMetrics } from '../../runtime/metrics.ts';
+import { missing, skipped } from '../webgpu/harness.ts';
 import { zz } from './zz.ts';
 
 const NET = `net Small {
@@ -62,6 +63,23 @@ describe('a run in f16', () => {
   });
 });
 
+describe('a step whose gradients are not finite', () => {
+  test('is left out, halves the scale, is counted and said; the run goes on', async () => {
+    await writeFile(join(cwd, 'steep.zz'), NET.replace('loss softmax_cross_entropy(logits)', 'loss 5000 * softmax_cross_entropy(logits)').replace('net Small', 'net Steep'));
+    const ran = await zz(['train', 'steep.zz', '--backend', 'reference', '--precision', 'f16', '--limit', '100', '--epochs', '2', '--out', 'steep', '--json'], { cwd });
+    expect(ran.status).toBe(0);
+    const [first, second] = await readMetrics(join(cwd, 'steep/metrics.jsonl'));
+    const { scale = NaN, skipped = NaN } = second?.scaling ?? {};
+    expect(skipped).toBeGreaterThan(0);
+    expect(scale).toBe(65536 / 2 ** skipped);
+    expect(first?.scaling?.skipped).toBeLessThanOrEqual(skipped);
+    expect(ran.stderr).toContain(`${skipped} step${skipped === 1 ? '' : 's'} left out, loss scale ${scale}`);
+    expect(JSON.parse(ran.stdout.split('\n')[1] ?? '')).toMatchObject({ event: 'epoch', scaling: { scale, skipped } });
+    expect((await tensors('steep')).get('loss.skipped_steps')?.data[0]).toBe(skipped);
+    expect(await readFile(join(cwd, 'steep/report.html'), 'utf8')).toMatch(/<th[^>]*>steps left out<\/th>/);
+  });
+});
+
 describe('where there is no f16', () => {
   test.each(['wasm', 'gpujs'])('the %s backend names the way out', async (backend) => {
     for (const command of [['train', 'small.zz'], ['bench', 'small.zz'], ['eval', 'half']]) {
@@ -70,6 +88,18 @@ describe('where there is no f16', () => {
       expect(ran.stderr).toContain(`the ${backend} backend has no f16`);
       expect(ran.stderr).toContain('--precision f32');
     }
+  });
+
+  test.skipIf(missing !== undefined)(`nor does a GPU without 16-bit numbers${skipped}`, async () => {
+    const ran = await zz(['train', 'small.zz', '--backend', 'webgpu', '--precision', 'f16'], { cwd });
+    expect(ran).toMatchObject({ status: 2, stdout: '' });
+    expect(ran.stderr).toMatch(/the adapter .* has no 16-bit numbers \(shader-f16\)\n.*--precision f32 runs here; zz doctor/);
+  });
+
+  test.skipIf(missing !== undefined)(`auto does not fall back to the processor${skipped}`, async () => {
+    const ran = await zz(['train', 'small.zz', '--precision', 'f16', '--limit', '20'], { cwd });
+    expect(ran).toMatchObject({ status: 2, stdout: '' });
+    expect(ran.stderr).toMatch(/there is no GPU here\n.*--precision f32/);
   });
 
   test('a misspelt dtype gets the nearest', async () => {
@@ -86,4 +116,7 @@ test('zz ir shows the passes', async () => {
   expect(await stage('precision')).toBe(await stage('fuse'));
   expect(await stage('loss-scale')).toBe(await stage('optimizer'));
   expect(await stage('memory', '--precision', 'f16', '--stats')).toContain('precision');
+  expect(await stage('wgsl', '--precision', 'f16')).toContain('array<vec4<f16>>');
+  expect(await stage('wgsl')).not.toContain('f16');
+  expect((await zz(['ir', 'small.zz', '--stage', 'model', '--precision', 'f16'], { cwd })).stderr).toContain('the wasm backend, which has no f16');
 });

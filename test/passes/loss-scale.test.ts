@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import type { Graph, ValueId } from '../../compiler/2-graph/graph.ts';
 import { verify } from '../../compiler/2-graph/verify.ts';
 import { autodiff } from '../../compiler/3-passes/autodiff.ts';
-import { GOOD_STEPS, lossScale, SCALE } from '../../compiler/3-passes/loss-scale.ts';
+import { GOOD_STEPS, lossScale, SCALE, SKIPPED_STEPS } from '../../compiler/3-passes/loss-scale.ts';
 import { optimizer } from '../../compiler/3-passes/optimizer.ts';
 import { simplify } from '../../compiler/3-passes/simplify.ts';
 import { evaluate } from '../../compiler/4-kernels/evaluate.ts';
@@ -18,10 +18,10 @@ const pass = lossScale('f16');
 function sameUpdates(graph: Graph, scale: number): void {
   const after = run(graph, pass);
   const feeds = randomFeeds(graph);
-  const scaled = new Map([...feeds, [SCALE, Float32Array.of(scale)], [GOOD_STEPS, Float32Array.of(7)]]);
+  const scaled = new Map([...feeds, [SCALE, Float32Array.of(scale)], [GOOD_STEPS, Float32Array.of(7)], [SKIPPED_STEPS, Float32Array.of(3)]]);
   const results = resultsOf(after, scaled, 'f64');
-  expectSameResults(resultsOf(graph, feeds, 'f64'), results.slice(0, -2));
-  expect(results.slice(-2).map(({ data }) => data[0])).toEqual([scale, 8]);
+  expectSameResults(resultsOf(graph, feeds, 'f64'), results.slice(0, -3));
+  expect(results.slice(-3).map(({ data }) => data[0])).toEqual([scale, 8, 3]);
 }
 
 describe('the same step', () => {
@@ -30,7 +30,7 @@ describe('the same step', () => {
 
   test('after simplify', () => {
     const graph = trainingGraph(example('case-e-manual'), { batch: 2, width: 0.1 });
-    const feeds = new Map([...randomFeeds(graph), [SCALE, Float32Array.of(1024)], [GOOD_STEPS, Float32Array.of(0)]]);
+    const feeds = new Map([...randomFeeds(graph), [SCALE, Float32Array.of(1024)], [GOOD_STEPS, Float32Array.of(0)], [SKIPPED_STEPS, Float32Array.of(0)]]);
     const scaled = run(graph, pass);
     expectSameResults(resultsOf(scaled, feeds, 'f64'), resultsOf(run(scaled, simplify), feeds, 'f64'));
   });
@@ -66,9 +66,9 @@ function linear(): Graph {
 describe('the scale', () => {
   const graph = linear();
   const results: ValueId[] = graph.updates.map(({ value }) => value);
-  /** What weight, momentum, scale and count take. */
+  /** What weight, momentum, scale, count and the number of steps left out take. */
   const step = (x: readonly number[], scale: number, count: number): number[][] => {
-    const feeds = new Map([['x', x], ['w', [1, 1, 1, 1]], ['m.w', [2, 2, 2, 2]], [SCALE, [scale]], [GOOD_STEPS, [count]]]);
+    const feeds = new Map([['x', x], ['w', [1, 1, 1, 1]], ['m.w', [2, 2, 2, 2]], [SCALE, [scale]], [GOOD_STEPS, [count]], [SKIPPED_STEPS, [4]]]);
     const values = evaluate(graph, feeds, { precision: 'f32', wanted: results });
     return results.map((id) => [...(values.get(id) ?? [])]);
   };
@@ -77,18 +77,19 @@ describe('the scale', () => {
     expect(graph.nodes.filter(({ kind, id }) => kind === 'state' && id.startsWith('loss.')).map(({ attrs }) => attrs)).toEqual([
       { name: SCALE, shape: [], value: 65536 },
       { name: GOOD_STEPS, shape: [], value: 0 },
+      { name: SKIPPED_STEPS, shape: [], value: 0 },
     ]);
-    expect(graph.updates.map(({ target }) => target)).toEqual(['w', 'm.w', SCALE, GOOD_STEPS]);
+    expect(graph.updates.map(({ target }) => target)).toEqual(['w', 'm.w', SCALE, GOOD_STEPS, SKIPPED_STEPS]);
   });
 
   test('counts good steps, and doubles after 2,000 in a row', () => {
-    expect(step([4, 8, 0, 0], 1024, 5)).toEqual([[-1, -2, 0, 0], [2, 3, 1, 1], [1024], [6]]);
-    expect(step([4, 8, 0, 0], 1024, 1998)).toEqual([[-1, -2, 0, 0], [2, 3, 1, 1], [1024], [1999]]);
-    expect(step([4, 8, 0, 0], 1024, 1999)).toEqual([[-1, -2, 0, 0], [2, 3, 1, 1], [2048], [0]]);
+    expect(step([4, 8, 0, 0], 1024, 5)).toEqual([[-1, -2, 0, 0], [2, 3, 1, 1], [1024], [6], [4]]);
+    expect(step([4, 8, 0, 0], 1024, 1998)).toEqual([[-1, -2, 0, 0], [2, 3, 1, 1], [1024], [1999], [4]]);
+    expect(step([4, 8, 0, 0], 1024, 1999)).toEqual([[-1, -2, 0, 0], [2, 3, 1, 1], [2048], [0], [4]]);
   });
 
-  test.each([[Infinity], [-Infinity], [NaN], [3e38]])('a gradient with %d leaves all as it is, halves the scale and counts anew', (bad) => {
-    expect(step([4, bad, 0, 0], 1024, 1999)).toEqual([[1, 1, 1, 1], [2, 2, 2, 2], [512], [0]]);
+  test.each([[Infinity], [-Infinity], [NaN], [3e38]])('a gradient with %d leaves all as it is, halves the scale and counts anew, and it as left out', (bad) => {
+    expect(step([4, bad, 0, 0], 1024, 1999)).toEqual([[1, 1, 1, 1], [2, 2, 2, 2], [512], [0], [5]]);
   });
 });
 

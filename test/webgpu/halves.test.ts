@@ -5,12 +5,21 @@ import { readFileSync } from 'node:fs';
 import { create } from 'webgpu';
 import { describe, expect, test } from 'vitest';
 import { loadProgram, memoryReader } from '../../compiler/2-graph/build.ts';
-import { compileModel } from '../../compiler/compile.ts';
+import { elementCount } from '../../compiler/2-graph/types.ts';
+import type { Precision } from '../../compiler/3-passes/precision.ts';
+import { compileModel, type Emitter } from '../../compiler/compile.ts';
 import { evaluate } from '../../compiler/4-kernels/evaluate.ts';
-import { webgpuEmitter } from '../../compiler/emitters.ts';
+import { referenceEmitter, webgpuEmitter } from '../../compiler/emitters.ts';
 import { emitWebGpu, variantsOf } from '../../compiler/5-emit/wgsl/emit.ts';
-import { candidatesOf, NEEDED, subgroupOf, type Tiling } from '../../compiler/5-emit/wgsl/tiles.ts';
+import { candidatesOf, isTiled, NEEDED, subgroupOf, type Tiling } from '../../compiler/5-emit/wgsl/tiles.ts';
+import type { WebGpuStep } from '../../compiler/5-emit/model.ts';
+import type { Backend } from '../../runtime/backend.ts';
+import { referenceBackend } from '../../runtime/backends/reference.ts';
 import { webgpuBackend } from '../../runtime/backends/webgpu.ts';
+import { persistent } from '../../runtime/checkpoint.ts';
+import { feedsOf, programOf } from '../../runtime/feeds.ts';
+import { initialValues } from '../../runtime/init.ts';
+import { uniforms } from '../../runtime/random.ts';
 import { relativeError } from '../kernels/cases.ts';
 import { describeCase, graphOf } from '../wasm/harness.ts';
 import type { Case } from '../wasm/harness.ts';
@@ -54,6 +63,44 @@ describe.skipIf(missing !== undefined)(`products of 16-bit numbers, emulated${sk
 
   test('without tiles', async () => {
     expect(await wrongCases(PRODUCTS.filter((_, j) => j % 4 === 0), undefined)).toEqual([]);
+  });
+});
+
+describe.skipIf(missing !== undefined)(`a training step in f16, emulated${skipped}`, () => {
+  const [, tiles] = MATRICES;
+  const emitter: Emitter<WebGpuStep> = {
+    fused: true,
+    emit: (graph, batch, filledTo) => emulated(emitWebGpu(graph, { device: MATRIX_DEVICE, tiling: (sizes) => (!isTiled(sizes) ? undefined : sizes.factors === 'f16' ? tiles : SHAPES[0]), feed: false }, batch, filledTo)),
+  };
+
+  /** With SGD from momentum zero, a step leaves each weight's gradient in its velocity as it is. */
+  async function gradientsOf<Step>(net: string, { emit, fused = false }: Emitter<Step>, on: Backend<Step>, precision: Precision): Promise<number[]> {
+    const source = loadProgram('net.zz', memoryReader({ 'net.zz': readFileSync(new URL(`../../dsl-examples/${net}.zz`, import.meta.url), 'utf8') }));
+    const settings = { dataset: 'synthetic', optimizer: { kind: 'sgd', lr: 0.01, momentum: 0.9, nesterov: false }, schedule: { kind: 'constant' }, batch: 4, epochs: 1, seed: 3, normalize: 'none', weightDecay: 0, clipNorm: 0 } as const;
+    const result = compileModel(source, undefined, { train: { mode: 'train', batch: 4 } }, { emit, fused }, { width: 0.05, settings, precision });
+    if ('diagnostics' in result) throw new Error(`${net} does not compile`);
+    const program = programOf(result.model, 'train');
+    const session = await on.open(result.model);
+    try {
+      for (const [id, values] of initialValues(persistent(result.model), 3)) await session.write(id, values);
+      const next = uniforms(5);
+      const inputs = new Map(program.buffers.flatMap(({ role, shape }) => (role.kind === 'input' ? [[role.view, Float32Array.from({ length: elementCount(shape) }, () => 2 * next() - 1)] as const] : [])));
+      await session.run('train', feedsOf(program, { inputs, labels: Int32Array.from({ length: program.batch }, (_, i) => i) }, { step: 0, stepsPerEpoch: 1, totalSteps: 1 }, 3), []);
+      if (program.scaling) expect([...(await session.read(program.scaling.skipped)), ...(await session.read(program.scaling.scale))]).toEqual([0, 65536]);
+      const found: number[] = [];
+      for (const { id, role } of program.buffers) if (role.kind === 'weight') found.push(...(await session.read(`m.${id}`)));
+      return found;
+    } finally {
+      await session.dispose();
+    }
+  }
+
+  test.each(['case-b', 'case-d'])('%s: its gradients are those of f32 within 2e-2, and those of the evaluator in f16', async (net) => {
+    const reference = await referenceEmitter();
+    const [full, half, found] = [await gradientsOf(net, reference, referenceBackend, 'f32'), await gradientsOf(net, reference, referenceBackend, 'f16'), await gradientsOf(net, emitter, backend, 'f16')];
+    expect(relativeError(found, full)).toBeLessThan(2e-2);
+    expect(relativeError(found, half)).toBeLessThan(1e-2);
+    expect(relativeError(found, full)).toBeGreaterThan(1e-5);
   });
 });
 
