@@ -1,7 +1,7 @@
 // The backends of this version, fastest first: what emits a program for one, and what runs it. Both are loaded when they are asked for.
 
 import type { Precision } from '../compiler/3-passes/precision.ts';
-import { BackendError, UnfitError, type OpenOptions, type Session } from '../runtime/backend.ts';
+import { AbsentError, BackendError, UnfitError, type OpenOptions, type Session } from '../runtime/backend.ts';
 import type { Adapter } from '../runtime/backends/adapter.ts';
 import { gpujsEmitter, referenceEmitter, wasmEmitter, webgpuEmitter } from '../compiler/emitters.ts';
 import { didYouMean, UsageError } from './io.ts';
@@ -90,7 +90,7 @@ function automatic(precision: Precision = 'f32'): readonly BackendEntry[] {
       ...entry,
       load: async (options) => {
         const adapter = await (answer ??= findGpu());
-        if (!adapter) throw new BackendError('there is no GPU here', precision === 'f16' ? FULL : 'Choose a backend that runs on the processor.');
+        if (!adapter) throw new AbsentError('there is no GPU here', precision === 'f16' ? FULL : 'Choose a backend that runs on the processor.');
         return entry.load({ ...options, adapter });
       },
     }));
@@ -106,15 +106,19 @@ export function backendsFor(name: string, options: BackendOptions = {}): readonl
   return entries.map((entry) => ({ ...entry, load: () => entry.load({ software: name !== AUTO, ...options }) }));
 }
 
+/** Told of a backend that should work here and does not, before the next is tried. */
+export type PassedOver = (name: string, why: BackendError) => void;
+
 /** What `use` makes of the first of the backends that work here. Throws the last one's BackendError where none does, UnfitError where the first that does has no room for the model. */
-async function firstThat<T>(entries: readonly BackendEntry[], use: (target: Target) => Promise<T>): Promise<T> {
+async function firstThat<T>(entries: readonly BackendEntry[], use: (target: Target) => Promise<T>, passedOver: PassedOver = () => {}): Promise<T> {
   const [first, ...others] = entries;
   if (!first) throw new BackendError('no backend is left to try', 'zz doctor shows what this machine can run.');
   try {
     return await use(await first.load());
   } catch (error) {
     if (!(error instanceof BackendError) || error instanceof UnfitError || others.length === 0) throw error;
-    return firstThat(others, use);
+    if (!(error instanceof AbsentError)) passedOver(first.name, error);
+    return firstThat(others, use, passedOver);
   }
 }
 
@@ -122,10 +126,10 @@ async function firstThat<T>(entries: readonly BackendEntry[], use: (target: Targ
 export const loadFirst = (entries: readonly BackendEntry[]): Promise<Target> => firstThat(entries, async (target) => target);
 
 /** Compiles for the first of the backends that opens, once more where measurements have bettered it, and opens it. */
-export const openFirst = <C extends CompiledFor>(entries: readonly BackendEntry[], compile: (target: Target) => C, options: OpenOptions = {}): Promise<C & { readonly session: Session }> =>
+export const openFirst = <C extends CompiledFor>(entries: readonly BackendEntry[], compile: (target: Target) => C, { passedOver, ...options }: OpenOptions & { readonly passedOver?: PassedOver } = {}): Promise<C & { readonly session: Session }> =>
   firstThat(entries, async (target) => {
     const first = compile(target);
     const better = await target.tuned?.(first);
     const compiled = better ? compile(better) : first;
     return { ...compiled, session: await target.backend.open(compiled.model, options) };
-  });
+  }, passedOver);

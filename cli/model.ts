@@ -99,7 +99,7 @@ export async function openPrograms(io: Io, { net, settings, backend, precision, 
     const compiled = passErrorsAs(net.program, () => compileModel(net.program, net.name, layout, target, { settings, width: net.width, precision }));
     if ('diagnostics' in compiled) throw new SourceError(compiled.diagnostics, programTexts(net.program));
     return compiled;
-  }, { checkNumerics });
+  }, { checkNumerics, ...(!quiet && { passedOver: (name, { message }) => say(io, `note: not on ${name}: ${message}`) }) });
   if (debugLevel(io) >= 3) for (const line of tilingLines(opened.model)) say(io, line);
   return opened;
 }

@@ -102,3 +102,6 @@ export class BackendError extends Error {
 
 /** The backend works here, but not with this model: `auto` does not turn to another one in silence, which may be a thousand times slower. */
 export class UnfitError extends BackendError {}
+
+/** What the backend needs is not here, and nobody thought that it was: nothing has failed. */
+export class AbsentError extends BackendError {}

@@ -125,5 +125,5 @@ const rate = (images: number, seconds: number): number => images / Math.max(seco
 const diverged = (loss: number, step: number, epoch: number, inHalves: boolean): RunError =>
   new RunError(
     `the loss became ${loss} at step ${step + 1} (epoch ${epoch})`,
-    `The last checkpoint is kept. ${inHalves ? 'In f16 activations are infinite from 65,520: try --precision f32. ' : ''}Lower the learning rate, clip the gradients (clip_norm 1), or look for a division or logarithm of zero in the net: --check-numerics shows where it began.`,
+    `The checkpoint of the last epoch that was done is kept. ${inHalves ? 'In f16 activations are infinite from 65,520: try --precision f32. ' : ''}Lower the learning rate, clip the gradients (clip_norm 1), or look for a division or logarithm of zero in the net: --check-numerics shows where it began.`,
   );

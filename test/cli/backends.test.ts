@@ -3,7 +3,7 @@
 import { expect, test } from 'vitest';
 import { openFirst, type BackendEntry } from '../../cli/backends.ts';
 import type { CompiledFor } from '../../cli/target.ts';
-import { BackendError, UnfitError, type Session } from '../../runtime/backend.ts';
+import { AbsentError, BackendError, UnfitError, type Session } from '../../runtime/backend.ts';
 
 const compiled: CompiledFor = { graphs: {}, model: { net: 'Test', train: {} as never, programs: {} } };
 
@@ -28,6 +28,13 @@ test('the first that starts', async () => {
   expect(await opened(entry('a', 'opens'), entry('b', 'opens'))).toBe('a');
   expect(await opened(entry('a', 'opens', missing), entry('b', missing), entry('c', 'opens'))).toBe('c');
   await expect(opened(entry('a', 'opens', missing), entry('b', missing))).rejects.toBe(missing);
+});
+
+test('what is passed over is told of, unless nothing was there', async () => {
+  const told: string[] = [];
+  const entries = [entry('a', 'opens', new AbsentError('no GPU', '')), entry('b', missing), entry('c', 'opens')];
+  await openFirst(entries, () => compiled, { passedOver: (name, { message }) => told.push(`${name}: ${message}`) });
+  expect(told).toEqual(['b: it does not start']);
 });
 
 test('a net that it has no room for is not run on another, nor one that it fails at', async () => {
