@@ -42,6 +42,9 @@ const LESS: Readonly<Record<string, readonly string[]>> = {
   import: ['--data', 'synthetic', '--width', '0.03'],
 };
 
+/** f16 has no processor's backend but the evaluator's. */
+const lessOf = (command: string, line: string): readonly string[] => [...(LESS[command] ?? []), ...(line.includes('--precision f16') ? ['--backend', 'reference'] : [])];
+
 const scripts = (JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { scripts: Record<string, string> }).scripts;
 
 /** Runs a line of a shell block, or looks up what it names where running it is another test's work. */
@@ -55,7 +58,7 @@ async function runLine(line: string): Promise<void> {
     if (argv[1] === 'playground') return;
     // The download has tests of its own.
     const command = line.startsWith('npx zz data cifar10') ? 'npx zz data synthetic' : line;
-    const written = await run(command, LESS[argv[1] ?? ''] ?? []);
+    const written = await run(command, lessOf(argv[1] ?? '', line));
     const [, file] = /(?:--out|-o) (\S+)/.exec(line) ?? [];
     expect(file === undefined ? written !== '' : existsSync(join(folder, file)), line).toBe(true);
   } else if (program === 'npm') {
