@@ -31,9 +31,12 @@ function sections<Row>(benchmark: string, head: readonly string[], rowsOf: (rows
   return all.length === 0 ? NONE : all.join('\n\n');
 }
 
+/** So many significant digits, and all those before the point. */
+const digits = (value: number, significant = 3): string => value.toLocaleString('en', { maximumSignificantDigits: Math.max(significant, Math.floor(Math.log10(value)) + 1), useGrouping: false });
+
 const milliseconds = (rows: readonly StepRow[]): string => {
   const best = rows.flatMap(({ ms, how }) => (ms ? [{ median: ms.median, how }] : [])).sort((a, b) => a.median - b.median)[0];
-  return best ? best.median.toPrecision(3) : '–';
+  return best ? digits(best.median) : '–';
 };
 
 /** The fastest of the modes that compile, and which it is, behind the eager one. */
@@ -85,6 +88,6 @@ export const processorTables = (): string =>
   sections<ProcessorRow>('processor', ['net', 'task', 'by', 'threads', 'images a step', 'ms a step', 'images a second', 'the wasm backend does'], (rows) =>
     rows.map(({ net, task, who, threads, readings, ms, readingsPerSecond }) => {
       const own = rows.find((row) => row.net === net && row.task === task && row.who === 'zigzag wasm' && row.threads === threads);
-      const ratio = own && own.who !== who ? `${(own.readingsPerSecond / readingsPerSecond).toPrecision(3)} times as many` : '';
-      return [net, task, who, String(threads), String(readings), ms.median.toPrecision(4), readingsPerSecond.toPrecision(3), ratio];
+      const ratio = own && own.who !== who ? `${digits(own.readingsPerSecond / readingsPerSecond)} times as many` : '';
+      return [net, task, who, String(threads), String(readings), digits(ms.median, 4), digits(readingsPerSecond), ratio];
     }));
