@@ -20,7 +20,7 @@ export function createHelp(dialog: HTMLDialogElement): () => void {
       <p>Write a net on the left. The right shows its graph by stream and step, every stage of its compilation, and trains it: on the GPU where the browser has WebGPU, otherwise on the processor.</p>
       <p>Nothing leaves this page. Its address holds the text: a bookmark keeps it, a link shares it.</p>
       <table>${KEYS.map(([keys, does]) => html`<tr><th scope="row"><kbd>${keys}</kbd></th><td>${does}</td></tr>`)}</table>
-      <p>A click on a box of the graph, or on a line of the IR, shows where in the text it comes from.</p>
+      <p>A click or Enter on a box of the graph, or on a line of the IR, shows where in the text it comes from.</p>
       <p>On the command line: <code>npx zz train net.zz</code>, <code>npx zz ir net.zz --stage autodiff</code>; the reference is in <code>docs/</code>.</p>
       <button autofocus>Close</button>
     </form>`,

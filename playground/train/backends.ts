@@ -9,10 +9,13 @@ import { wasmOn } from '../../runtime/backends/wasm/backend.ts';
 import { takesRelaxedSimd } from '../../runtime/backends/wasm/engine.ts';
 import { browserEngine } from '../../runtime/backends/wasm/isolated.ts';
 import { webgpuOn } from '../../runtime/backends/webgpu/backend.ts';
+import { BACKEND_TITLES } from './messages.ts';
 import type { BackendName } from './messages.ts';
 
 export interface Target extends Emitter<unknown> {
   readonly backend: Backend<unknown>;
+  /** Its name for people. */
+  readonly title: string;
 }
 
 type Loader = () => Promise<Target>;
@@ -25,10 +28,10 @@ const webgpu = (software: boolean): Loader => async () => {
   if (!adapter) throw new BackendError('WebGPU finds no adapter here', '');
   const profile = profileOf(adapter);
   if (!software && profile.software) throw new BackendError(`the only WebGPU adapter here, ${profile.name}, is drawn by the processor`, '');
-  return { ...(await webgpuEmitter({ device: profile })), backend: webgpuOn(async () => gpu, { software }) };
+  return { ...(await webgpuEmitter({ device: profile })), backend: webgpuOn(async () => gpu, { software }), title: BACKEND_TITLES.webgpu };
 };
 
-const wasm: Loader = async () => ({ ...(await wasmEmitter(takesRelaxedSimd())), backend: wasmOn(browserEngine()) });
+const wasm: Loader = async () => ({ ...(await wasmEmitter(takesRelaxedSimd())), backend: wasmOn(browserEngine()), title: BACKEND_TITLES.wasm });
 
 /** What to try, in order. */
 export const LOADERS: { readonly [B in BackendName]: readonly Loader[] } = { auto: [webgpu(false), wasm], webgpu: [webgpu(true)], wasm: [wasm] };

@@ -69,7 +69,7 @@ function chart(place: HTMLElement, unit: string, epochs: () => number): uPlot {
         { ...axis, size: 48, values: (_, ticks) => ticks.map((tick) => short(tick) + unit) },
       ],
       series: [
-        { label: 'epoch', value: legend((value) => value.toFixed(2)) },
+        { label: 'epoch', value: legend(short) },
         { label: 'training', stroke: style('--c0'), width: 2, points: { show: false }, value: legend((value) => short(value) + unit) },
         { label: 'test', stroke: style('--c1'), width: 2, spanGaps: true, points: { show: true, size: 7, fill: style('--c1') }, value: legend((value) => short(value) + unit) },
       ],

@@ -25,8 +25,8 @@ export async function openDropped(files: readonly Dropped[], progress: OnProgres
 }
 
 export const describeProgress = ({ unit, done, total }: Progress): string => {
-  const count = (n: number): string => (unit === 'bytes' ? `${(n / 1e6).toFixed(0)} MB` : `${n.toLocaleString('en')} images`);
-  return `read ${count(done)}${total === undefined ? '' : ` of ${count(total)}`}`;
+  const [count, noun] = unit === 'bytes' ? [(n: number) => (n / 1e6).toFixed(0), 'MB'] : [(n: number) => n.toLocaleString('en'), 'images'];
+  return `read ${count(done)}${total === undefined ? '' : ` of ${count(total)}`} ${noun}`;
 };
 
 /** Some of the training files will do; the test file must be there. */

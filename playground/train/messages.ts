@@ -28,6 +28,7 @@ export interface DataSummary {
 
 export const BACKENDS = ['auto', 'webgpu', 'wasm'] as const;
 export type BackendName = (typeof BACKENDS)[number];
+export const BACKEND_TITLES: { readonly [B in BackendName]: string } = { auto: 'the fastest', webgpu: 'WebGPU', wasm: 'WebAssembly' };
 
 export interface TrainRequest extends Edited {
   readonly net: string;

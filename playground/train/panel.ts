@@ -12,6 +12,7 @@ import type { Control } from './control.ts';
 import { hindrance } from './control.ts';
 import { chosenFiles } from './dropped.ts';
 import { drawMistakes } from './mistakes.ts';
+import { BACKENDS, BACKEND_TITLES } from './messages.ts';
 import type { BackendName, DataSummary } from './messages.ts';
 import type { Setup } from './setup.ts';
 import { secondsLeft } from './state.ts';
@@ -74,7 +75,7 @@ function setupForm(page: Page, control: Control, state: TrainState): TemplateRes
       <label>Data
         <select ?disabled=${still} @change=${({ target }: Event) => set({ data: (target as HTMLSelectElement).value as Setup['data'] })}>
           <option value="synthetic" ?selected=${setup.data === 'synthetic' || !own}>synthetic: ten textures, made here</option>
-          ${own ? html`<option value="own" ?selected=${setup.data === 'own'}>${own.name}: ${own.train.toLocaleString('en')} images of your own</option>` : nothing}
+          ${own ? html`<option value="own" ?selected=${setup.data === 'own'}>${own.name}: images of your own</option>` : nothing}
         </select></label>
       <p class="soft">
         ${reading !== undefined ? html`<span role="status">${reading} …</span>` : own && setup.data === 'own' ? html`${describeData(own)}. <button type="button" class="link" @click=${control.forget}>Put them away</button>` : 'Or drop CIFAR-10 on the page: the binary files, the .tar.gz, or a folder with train/ and test/. They stay on this machine.'}
@@ -87,7 +88,7 @@ function setupForm(page: Page, control: Control, state: TrainState): TemplateRes
       ${field('width', 'Width', '1', 'any', '0.01')}
       <label>Runs on
         <select ?disabled=${still} @change=${({ target }: Event) => set({ backend: (target as HTMLSelectElement).value as BackendName })}>
-          ${([['auto', 'the fastest'], ['webgpu', 'WebGPU'], ['wasm', 'WebAssembly']] as const).map(([name, title]) => html`<option value=${name} ?selected=${setup.backend === name}>${title}</option>`)}
+          ${BACKENDS.map((name) => html`<option value=${name} ?selected=${setup.backend === name}>${BACKEND_TITLES[name]}</option>`)}
         </select></label>
     </div>
   `;

@@ -70,10 +70,10 @@ export async function openRun(request: TrainRequest, own: Dataset | undefined, p
   const layout = programsFor(dataset, training);
   const notes = checkClasses(classScores(graph), graph.name, dataset);
   const open = async (target: Target): Promise<{ readonly model: Model; readonly session: Session }> => {
-    phase(`compiling for ${target.backend.name}`);
+    phase(`compiling for ${target.title}`);
     const compiled = passes(() => compileModel(program, request.net, layout, target, { settings, width: request.width }), refuse);
     if ('diagnostics' in compiled) return refuse(compiled.diagnostics);
-    phase(`starting ${target.backend.name}`);
+    phase(`starting ${target.title}`);
     return { model: compiled.model, session: await target.backend.open(compiled.model) };
   };
   const { model, session } = await firstThat(request.backend, open, (why) => notes.push(`Not on the GPU: ${why}.`));

@@ -270,7 +270,7 @@ describe.skipIf(chromium === undefined)('the playground', () => {
     await page.getByText('cifar10: 10,000 training and 10,000 test images of 32×32×3, 10 classes.').waitFor();
     await files.setInputFiles({ name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('x') });
     await page.getByText('notes.txt holds neither train/ and test/ nor the files of CIFAR-10').waitFor();
-    expect(await page.getByLabel('Data').locator('option').allInnerTexts()).toEqual(['synthetic: ten textures, made here', 'cifar10: 10,000 images of your own']);
+    expect(await page.getByLabel('Data').locator('option').allInnerTexts()).toEqual(['synthetic: ten textures, made here', 'cifar10: images of your own']);
     expect(noise).toEqual([]);
   });
 
@@ -332,6 +332,25 @@ describe.skipIf(chromium === undefined)('the playground', () => {
     const { page } = await visit({ height: 690, deviceScaleFactor: 2 });
     await sharp(await page.screenshot()).png({ palette: true, effort: 10 }).toFile(PICTURE);
     expect(statSync(PICTURE).size).toBeLessThan(200_000);
+  });
+
+  test('without a pointer: the tabs, the boxes of the graph, the lines of the IR', async () => {
+    const { page, noise } = await visit();
+    const selected = () => page.evaluate(() => getSelection()?.toString());
+    await page.locator('#graph g[data-call]', { hasText: 'dense(10)' }).first().focus();
+    await page.keyboard.press('Enter');
+    await expect.poll(selected).toBe('dense(10)');
+    await page.getByRole('tab', { name: 'Graph' }).focus();
+    await page.keyboard.press('ArrowRight');
+    await page.locator('#ir .cm-line', { hasText: 'region Look.L' }).waitFor();
+    await page.locator('#ir .viewer .cm-content').focus();
+    await page.keyboard.press('ControlOrMeta+f');
+    await page.keyboard.type('conv2d(%x, %w.L.1)');
+    await page.keyboard.press('Enter');
+    await page.keyboard.press('Escape');
+    await page.keyboard.press('Enter');
+    await expect.poll(selected).toBe('conv(x, 12, k: 3)');
+    expect(noise).toEqual([]);
   });
 
   test('an example is opened with the keyboard, the way back leads to the text before, and a link holds it', async () => {
