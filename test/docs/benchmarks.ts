@@ -91,3 +91,21 @@ export const processorTables = (): string =>
       const ratio = own && own.who !== who ? `${digits(own.readingsPerSecond / readingsPerSecond)} times as many` : '';
       return [net, task, who, String(threads), String(readings), digits(ms.median, 4), digits(readingsPerSecond), ratio];
     }));
+
+/** For the README: images a second of one net on the processor, a line for each participant on all the threads that it takes. */
+export const headlineTable = (): string => {
+  const [record] = recordsOf<ProcessorRow>('processor');
+  if (!record) return NONE;
+  const { machine, versions, date, rows } = record;
+  const own = rows.filter(({ net }) => net === 'case-d');
+  const lines = [...groupBy(own, ({ who }) => who)].map(([who, all]) => {
+    const threads = Math.max(...all.map((row) => row.threads));
+    const rate = (task: ProcessorRow['task']): string => {
+      const row = all.find((each) => each.task === task && each.threads === threads);
+      return row ? digits(row.readingsPerSecond) : '';
+    };
+    const [library = '', ...mode] = who.split(' ');
+    return [[library, versions[library]?.split(' ')[0], ...mode].join(' '), String(threads), rate('train'), rate('predict')];
+  });
+  return `${table(['', 'threads', 'trains, images/s', 'predicts, images/s'], lines)}\n\n${machine.cores} x ${machine.cpu}, Node ${versions['node'] ?? ''}, ${date}`;
+};
