@@ -23,7 +23,7 @@ async function openWebGpu() {
   await import('@tensorflow/tfjs-backend-webgpu');
   if (!(await tf.setBackend('webgpu'))) throw new Error('the WebGPU backend does not start');
   const { info } = await globalThis.navigator.gpu.requestAdapter({ powerPreference: 'high-performance' });
-  return `WebGPU on ${info.description || info.device}`;
+  return `WebGPU on ${info.device || info.description}`;
 }
 
 /** Milliseconds of a step: the median over samples of several steps, the middle half of them, the fastest. The device is waited for once a sample. */

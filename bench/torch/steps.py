@@ -57,6 +57,7 @@ def step_of(net, images, labels, mode, precision, device):
     if mode != "graph":
         return step
     # The captured step reads and writes the same memory each time: https://pytorch.org/docs/stable/notes/cuda.html#cuda-graphs
+    # It is captured on the stream of the warm-up, to which autograd's nodes belong.
     aside = torch.cuda.Stream()
     aside.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(aside):
@@ -65,10 +66,14 @@ def step_of(net, images, labels, mode, precision, device):
     torch.cuda.current_stream().wait_stream(aside)
     graph = torch.cuda.CUDAGraph()
     optimizer.zero_grad(set_to_none=True)
-    with torch.cuda.graph(graph):
+    with torch.cuda.graph(graph, stream=aside):
         forward(*images).backward()
         optimizer.step()
-    return graph.replay
+
+    def replay(_kept=(net, images, labels, optimizer)):  # the graph knows their memory, but does not hold it
+        graph.replay()
+
+    return replay
 
 
 def timed(step, device, steps, budget):
@@ -129,7 +134,7 @@ def main():
                     if missing is not None:
                         row.update(missing=missing)
                     print(json.dumps(row), flush=True)
-                    step = None
+                    net = images = labels = step = None
                     if hasattr(torch, "_dynamo"):
                         torch._dynamo.reset()
                     if options.device == "cuda":

@@ -60,14 +60,15 @@ export const profileOf = (adapter: GPUAdapter): Adapter => describe(answerOf(ada
 
 export function describe({ info, features, limits, matrices }: Answer): Adapter {
   const { vendor, architecture, device, description, isFallbackAdapter, subgroupMinSize, subgroupMaxSize } = info;
-  const name = description || device || [vendor, architecture].filter(Boolean).join(' ') || 'an unnamed adapter';
+  // Dawn describes an adapter by its driver alone; browsers may name neither.
+  const name = device || description || [vendor, architecture].filter(Boolean).join(' ') || 'an unnamed adapter';
   return {
     name,
     vendor,
     architecture,
     model: device,
     driver: description,
-    software: isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|software|basic render/i.test(`${name} ${architecture}`),
+    software: isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|software|basic render/i.test(`${device} ${description} ${architecture}`),
     limits: Object.fromEntries(Object.entries(LIMIT_NAMES).map(([limit, known]) => [limit, limits[known] ?? 0])) as unknown as DeviceLimits,
     features: (Object.keys(FEATURES) as DeviceFeature[]).filter((feature) => features.includes(feature)),
     ...(subgroupMinSize !== undefined && subgroupMaxSize !== undefined && { subgroupSizes: [subgroupMinSize, subgroupMaxSize] as const }),

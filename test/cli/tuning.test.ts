@@ -52,8 +52,8 @@ async function compiled() {
   return result;
 }
 
-/** A device on which a step takes as long as `of` says, told by its own clock or by none. */
-function device(of: (step: WebGpuStep) => number, clock: 'device' | 'none', opened: string[][] = []): Backend<WebGpuStep> {
+/** A device on which a step takes as long as `of` says, told by its own clock, by one that stands still, or by none. */
+function device(of: (step: WebGpuStep) => number, clock: 'device' | 'still' | 'none', opened: string[][] = []): Backend<WebGpuStep> {
   return {
     name: 'webgpu',
     async open(model: Model<WebGpuStep>) {
@@ -61,7 +61,7 @@ function device(of: (step: WebGpuStep) => number, clock: 'device' | 'none', open
       const stepsOf = (name: string): readonly WebGpuStep[] => model.programs[name]?.steps ?? [];
       const profiler: Session['profiler'] = {
         clock: 'device',
-        run: async (name, _, runs) => Array.from({ length: runs }, (_each, run) => ({ steps: stepsOf(name).map((step, i) => ({ begin: i, end: i + of(step) * (run === 0 ? 100 : 1) })) })),
+        run: async (name, _, runs) => Array.from({ length: runs }, (_each, run) => ({ steps: stepsOf(name).map((step, i) => ({ begin: i, end: i + (clock === 'still' ? 0 : of(step) * (run === 0 ? 100 : 1)) })) })),
       };
       const session: Session = {
         backend: 'webgpu',
@@ -74,7 +74,7 @@ function device(of: (step: WebGpuStep) => number, clock: 'device' | 'none', open
         read: async () => Float32Array.of(0),
         write: async () => undefined,
         dispose: async () => undefined,
-        ...(clock === 'device' && { profiler }),
+        ...(clock !== 'none' && { profiler }),
       };
       return session;
     },
@@ -105,9 +105,9 @@ describe('which tiling is taken', () => {
     expect(whole.filter(({ microseconds }) => microseconds < 100)).toEqual([]);
   });
 
-  test('by the host\'s clock where the device has none', async () => {
+  test.each(['none', 'still'] as const)('by the host\'s clock where the device has none that runs: %s', async (clock) => {
     const { model, graphs } = await compiled();
-    const choices = await tune({ model, graphs, adapter: ADAPTER, known: new Map(), level: 'quick', backend: device((step) => (step.tiling?.choice.startsWith('32x32 tiles, 16') && !isParts(step) ? 40 : 400), 'none') }, SILENT);
+    const choices = await tune({ model, graphs, adapter: ADAPTER, known: new Map(), level: 'quick', backend: device((step) => (step.tiling?.choice.startsWith('32x32 tiles, 16') && !isParts(step) ? 40 : 400), clock) }, SILENT);
     const small = [...choices.values()].filter(({ text }) => text.startsWith('32x32 tiles, 16'));
     expect(small.length).toBeGreaterThan(0);
     for (const { microseconds } of small) expect(microseconds).toBeGreaterThanOrEqual(40);

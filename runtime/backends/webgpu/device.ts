@@ -40,7 +40,8 @@ export async function openDevice(model: Model<WebGpuStep>, source: () => Promise
 
 function descriptorOf({ features, limits }: Needs, { features: all, limits: { bufferBytes, bindingBytes } }: Adapter): GPUDeviceDescriptor {
   const measured = all.filter((feature) => feature === 'timestamp-query'); // costs nothing until it is used
-  const required = Object.entries({ ...limits, bufferBytes, bindingBytes }).map(([limit, value]) => [LIMIT_NAMES[limit as keyof typeof LIMIT_NAMES], value] as const);
+  // A driver without a limit may give one that is no safe integer, which cannot be asked for.
+  const required = Object.entries({ ...limits, bufferBytes: Math.min(bufferBytes, Number.MAX_SAFE_INTEGER), bindingBytes }).map(([limit, value]) => [LIMIT_NAMES[limit as keyof typeof LIMIT_NAMES], value] as const);
   return {
     requiredFeatures: [...new Set([...features, ...measured])] as readonly GPUFeatureName[],
     requiredLimits: { ...Object.fromEntries(required), maxComputeWorkgroupSizeX: limits.workgroupInvocations },
