@@ -20,6 +20,8 @@ const FIRST = 2 ** 16;
 const GROWTH = 2;
 const INTERVAL = 2000;
 const BACKOFF = 0.5;
+/** Where it stops growing: a gradient of zeros lets it grow for ever, and its inverse must not become zero. */
+const MOST = 2 ** 126;
 
 /**
  * Runs after autodiff and optimizer, and changes graphs with gradients if values are stored in f16. Adjoints are linear in the loss's but for declared routes,
@@ -172,12 +174,12 @@ function operandsOf(node: Node, carries: ReadonlySet<ValueId>, without: (id: Val
   };
 }
 
-/** After a bad step the scale is halved; after enough good ones in a row it is doubled, and they are counted anew. */
+/** After a bad step the scale is halved; after enough good ones in a row it is doubled, up to a limit, and they are counted anew. */
 function scaleUpdates(add: Add, good: ValueId): Graph['updates'] {
   const number = (value: number): ValueId => add('constant', [], { shape: [], value });
   const count = add('add', [GOOD_STEPS, number(1)], {});
   const grows = add('greater', [count, number(INTERVAL - 0.5)], {});
-  const grown = add('select', [grows, add('mul', [SCALE, number(GROWTH)], {}), SCALE], {});
+  const grown = add('select', [grows, add('minimum', [add('mul', [SCALE, number(GROWTH)], {}), number(MOST)], {}), SCALE], {});
   const scale = add('select', [good, grown, add('mul', [SCALE, number(BACKOFF)], {})], {});
   const counted = add('mul', [good, add('select', [grows, number(0), count], {})], {});
   const skipped = add('add', [SKIPPED_STEPS, add('sub', [number(1), good], {})], {});

@@ -88,6 +88,11 @@ describe('the scale', () => {
     expect(step([4, 8, 0, 0], 1024, 1999)).toEqual([[-1, -2, 0, 0], [2, 3, 1, 1], [2048], [0], [4]]);
   });
 
+  test('does not grow beyond what has an inverse in f32', () => {
+    expect(step([0, 0, 0, 0], 2 ** 125, 1999).slice(2)).toEqual([[2 ** 126], [0], [4]]);
+    expect(step([0, 0, 0, 0], 2 ** 126, 1999).slice(2)).toEqual([[2 ** 126], [0], [4]]);
+  });
+
   test.each([[Infinity], [-Infinity], [NaN], [3e38]])('a gradient with %d leaves all as it is, halves the scale and counts anew, and it as left out', (bad) => {
     expect(step([4, bad, 0, 0], 1024, 1999)).toEqual([[1, 1, 1, 1], [2, 2, 2, 2], [512], [0], [5]]);
   });

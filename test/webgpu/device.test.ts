@@ -1,7 +1,7 @@
 // What an adapter can do, as it is told to the compiler, and a device opened with what a model's shaders use.
 
 import { create } from 'webgpu';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { createBuilder } from '../../compiler/2-graph/builder.ts';
 import { emitWebGpu } from '../../compiler/5-emit/wgsl/emit.ts';
 import { EVERY_DEVICE } from '../../compiler/5-emit/wgsl/shader.ts';
@@ -35,6 +35,16 @@ describe.skipIf(missing !== undefined)(`the adapter${skipped}`, () => {
     const [least, most] = adapter.subgroupSizes ?? [0, 0];
     expect(least).toBeGreaterThan(0);
     expect(most).toBeGreaterThanOrEqual(least);
+  });
+
+  it('is known where its driver fails as the process that was asked ends', async () => {
+    const adapter = await findAdapter();
+    vi.stubEnv('NODE_OPTIONS', "--import=data:text/javascript,process.on('exit',()=>process.kill(process.pid,'SIGKILL'))");
+    try {
+      expect(await findAdapter()).toEqual(adapter);
+    } finally {
+      vi.unstubAllEnvs();
+    }
   });
 
   it.each([
