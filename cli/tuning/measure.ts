@@ -6,6 +6,8 @@ import type { Backend, Session } from '../../runtime/backend.ts';
 
 /** Runs of a product, after one that warms up. */
 const RUNS = 4;
+/** Milliseconds of runs before the first that counts: a GPU that has slept raises its clock rate by and by. */
+const WARM_UP = 100;
 /** Milliseconds of runs that the host's clock is read around, where the device has none. */
 const SPAN = 20;
 const NO_FEEDS = new Map<string, Float32Array>();
@@ -20,7 +22,7 @@ export async function measure(variants: readonly Variant[], backend: Backend<Web
   try {
     const times: number[] = [];
     const names = Object.keys(programs);
-    const hasClock = session.profiler?.clock === 'device' && Number.isFinite(await byDevice(session, names[0] ?? ''));
+    const hasClock = await warmedUp(session, names[0] ?? '');
     for (const name of names) {
       times.push(await (hasClock ? byDevice(session, name) : byHost(session, name)));
       done();
@@ -29,6 +31,15 @@ export async function measure(variants: readonly Variant[], backend: Backend<Web
   } finally {
     await session.dispose();
   }
+}
+
+/** Runs a program for a while; whether the device has a clock that runs. */
+async function warmedUp(session: Session, name: string): Promise<boolean> {
+  const began = performance.now();
+  let time: number;
+  do time = await (session.profiler?.clock === 'device' ? byDevice(session, name) : byHost(session, name));
+  while (performance.now() - began < WARM_UP);
+  return session.profiler?.clock === 'device' && Number.isFinite(time);
 }
 
 /** Of the runs on which the clock went forward; infinite where there are none: a driver's clock may stand still, or give zeros. */
