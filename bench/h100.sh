@@ -11,17 +11,18 @@
 # the first was broken off; --budget ends it in time.
 # Needs Node 20.12 or newer, a GPU driver with Vulkan, and for comparisons a Python with PyTorch ($ZZ_PYTHON, or python3).
 set -uo pipefail
+from=$PWD
 cd "$(dirname "$0")/.."
 
-usage() { sed -n '2,/^set /p' "$0" | sed '$d; s/^# \{0,1\}//'; }
+usage() { sed -n '2,/^set /p' bench/h100.sh | sed '$d; s/^# \{0,1\}//'; }
 
 parts=() data=${ZZ_BENCH_DATA:-} out=
 while [ $# -gt 0 ]; do
   case $1 in
     doctor | check | gradients | steps | train) parts+=("$1") ;;
-    --data) data=$(realpath "$2") && shift ;;
+    --data) data=$(cd "$from" && realpath "$2") && shift ;;
     --budget) export ZZ_BENCH_UNTIL=$(($(date +%s) + $2)) && shift ;;
-    --out) out=$2 && shift ;;
+    --out) out=$(cd "$from" && realpath -m "$2") && shift ;;
     -h | --help) usage; exit ;;
     *) usage >&2; exit 1 ;;
   esac

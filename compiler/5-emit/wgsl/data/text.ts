@@ -48,9 +48,9 @@ fn absorb(state: u32, word: u32) -> u32 {
 /** Functions by the name under which they are called; each is the text of all that it needs. */
 const FUNCTIONS: Readonly<Record<string, string>> = {
   absorb: HASH,
-  // 24 random bits as a number in [0, 1), exact.
+  // 24 random bits as a number in [0, 1), exact: WGSL rounds products as IEEE 754 does, but not quotients.
   unit: `fn unit(bits: u32) -> f32 {
-  return f32(bits >> 8u) / 16777216.0;
+  return f32(bits >> 8u) * ${2 ** -24};
 }
 `,
   sumOfBytes: `fn sumOfBytes(word: u32) -> u32 {
