@@ -76,7 +76,7 @@ fn absorb(state: u32, word: u32) -> u32 {
 }
 
 fn unit(bits: u32) -> f32 {
-  return f32(bits >> 8u) / 16777216.0;
+  return f32(bits >> 8u) * 5.960464477539063e-8;
 }
 
 fn byte(at: u32) -> f32 {
@@ -228,7 +228,7 @@ fn absorb(state: u32, word: u32) -> u32 {
 }
 
 fn unit(bits: u32) -> f32 {
-  return f32(bits >> 8u) / 16777216.0;
+  return f32(bits >> 8u) * 5.960464477539063e-8;
 }
 
 @compute @workgroup_size(64)
