@@ -79,7 +79,7 @@ for (const adapter of own) {
     const shapes = [...SHAPES, ...tilingsOf(sizes, adapter)].map((tiling) => ({ tiling, text: showTiling(tiling) }));
 
     test.each(shapes)('products in $text', async ({ tiling }) => {
-      for (const parts of [1, 3]) expect(await wrongCases(PRODUCTS.filter((_, j) => j % 2 === parts % 2), { ...tiling, parts }, adapter)).toEqual([]);
+      for (const parts of [1, 3]) expect(await wrongCases(PRODUCTS, { ...tiling, parts }, adapter)).toEqual([]);
     });
 
     test('products without tiles', async () => {
