@@ -77,7 +77,7 @@ export interface Check {
  * whole; before, the rest of it holds whatever was there.
  */
 export function checksOf({ buffers }: Pick<Program<unknown>, 'buffers'>, steps: readonly Checked[]): Check[] {
-  const leaves = buffers.filter(({ role }) => role.kind !== 'temporary' && role.kind !== 'constant').map(({ id }) => ({ at: -1, buffer: id }));
+  const leaves = buffers.filter(({ role }) => !['temporary', 'constant', 'arena'].includes(role.kind)).map(({ id }) => ({ at: -1, buffer: id }));
   const last = new Map(steps.flatMap(({ writes }, at) => writes.map((buffer) => [buffer, at] as const)));
   const written = steps.flatMap(({ writes }, at) => [...new Set(writes)].filter((buffer) => last.get(buffer) === at).map((buffer) => ({ at, buffer })));
   return [...leaves, ...written];

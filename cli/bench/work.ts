@@ -5,6 +5,7 @@ import type { Graph, Node, ValueId } from '../../compiler/2-graph/graph.ts';
 import { nodesById } from '../../compiler/2-graph/queries.ts';
 import { flopsOf } from '../../compiler/3-passes/cost.ts';
 import type { BufferSpec, Program, ReferenceStep, WasmStep, WebGpuStep, Work } from '../../compiler/5-emit/model.ts';
+import { partsOf } from '../../runtime/backends/buffers.ts';
 import { originsOf } from '../origin.ts';
 
 export interface StepWork extends Work {
@@ -37,10 +38,15 @@ export function worksOf(program: Program<unknown>, symbolic: Graph): StepWork[] 
   });
 }
 
-function plain({ name, kernel, bindings, reads, inputs, writes, output }: AnyStep): { readonly name: string; readonly reads: readonly ValueId[]; readonly writes: readonly ValueId[] } {
-  const bound = (access: 'read' | 'write'): readonly ValueId[] | undefined => bindings?.filter((each) => each.access === access).map(({ buffer }) => buffer);
+function plain({ name, kernel, bindings, parts, reads, inputs, writes, output }: AnyStep): { readonly name: string; readonly reads: readonly ValueId[]; readonly writes: readonly ValueId[] } {
+  const title = name ?? kernel ?? 'kernel';
+  const does = bindings && partsOf({ name: title, bindings, ...(parts && { parts }) });
   const written = writes ?? output;
-  return { name: name ?? kernel ?? 'kernel', reads: bound('read') ?? reads ?? inputs ?? [], writes: bound('write') ?? (written === undefined ? [] : [written]) };
+  return {
+    name: title,
+    reads: does?.flatMap((part) => part.reads) ?? reads ?? inputs ?? [],
+    writes: does?.flatMap((part) => part.writes) ?? (written === undefined ? [] : [written]),
+  };
 }
 
 const bytesOf = (spec: BufferSpec | undefined): number => (spec ? spec.shape.reduce((a, b) => a * b, 1) * (spec.dtype === 'f16' ? 2 : 4) : 0);

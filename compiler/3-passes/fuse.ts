@@ -42,10 +42,13 @@ type Group = OpSpec['group'];
 const ROOTS: ReadonlySet<Group> = new Set<Group>(['contraction', 'reduction', 'pooling', 'classifier']);
 const isRoot = (node: Node): boolean => ROOTS.has(groupOf(node.kind));
 
+/** Kernels with many parts of their own, into which no others move. */
+const COMPOUND: ReadonlySet<Kernel['kind']> = new Set<Kernel['kind']>(['classifier', 'norm', 'update']);
+
 interface Kernel {
   /** Where it stands in the order of kernels. */
   readonly order: number;
-  readonly kind: 'map' | 'contraction' | 'root' | 'classifier' | 'update';
+  readonly kind: 'map' | 'contraction' | 'root' | 'classifier' | 'norm' | 'update';
   /** The shape that its outputs share. */
   readonly shape: Node['type']['shape'];
   members: Node[];
@@ -96,6 +99,7 @@ function chooseKernels(plan: Plan): void {
     }, undefined);
 
   const classifiers = new Map<ValueId | undefined, Kernel>();
+  let norm: Kernel | undefined;
   let update: Kernel | undefined;
   const choose = (node: Node, last: Kernel | undefined): Kernel => {
     if (node.tags.phase === 'update' && !isRoot(node)) return (update = update && (!last || last.order <= update.order) ? update : open('update', node));
@@ -107,14 +111,18 @@ function chooseKernels(plan: Plan): void {
       classifiers.set(logits, kernel);
       return kernel;
     }
+    // One kernel for what is asked of all gradients: whether they are finite, and their norms.
+    if (isNorm(node)) {
+      return (norm = norm && (!last || last.order <= norm.order) ? norm : open('norm', node));
+    }
     if (isRoot(node)) return last && poolsResult(plan, node, last) ? last : open(groupOf(node.kind) === 'contraction' ? 'contraction' : 'root', node);
     if (last && followsPart(plan, node, last)) return last;
-    const joins = last && isElementwise(node.kind) && sameShape(last.shape, node.type.shape) && last.kind !== 'classifier' && last.kind !== 'update';
+    const joins = last && isElementwise(node.kind) && sameShape(last.shape, node.type.shape) && !COMPOUND.has(last.kind);
     // Only values at the element itself are at hand in the kernel that makes them.
     const direct = node.inputs.every((input) => sources.get(input) !== last || homeOf(plan, input) === last);
     return joins && direct && !readOnce(plan, node) && !isRecomputed(plan, node) ? last : open('map', node);
   };
-  for (const node of updatesLast(plan.graph.nodes)) {
+  for (const node of inPhases(plan.graph.nodes)) {
     if (isLeaf(node.kind)) continue;
     const last = latest(node);
     if (isMoved(plan, node)) {
@@ -131,8 +139,17 @@ function chooseKernels(plan: Plan): void {
 /** The kernel that makes a value; none for leaves and moved values. */
 const homeOf = (plan: Plan, id: ValueId): Kernel | undefined => plan.homes.get(id)?.[0];
 
-/** Nothing reads an update but updates: at the end they are all ready for one kernel. */
-const updatesLast = (nodes: readonly Node[]): Node[] => [...nodes.filter((node) => node.tags.phase !== 'update'), ...nodes.filter((node) => node.tags.phase === 'update')];
+/** A number of a whole gradient, for the updates. */
+const isNorm = (node: Node): boolean => groupOf(node.kind) === 'reduction' && node.type.shape.length === 0 && (node.kind === 'all_finite' || node.tags.phase === 'update');
+
+/** Nothing reads an update but updates, and a norm but they: at the end all norms are ready for one kernel, and then all updates. */
+function inPhases(nodes: readonly Node[]): Node[] {
+  const ofNorms = new Set<ValueId>();
+  for (const node of nodes) if (isNorm(node) || node.inputs.some((input) => ofNorms.has(input))) ofNorms.add(node.id);
+  const phases = [0, 1, 2].map((): Node[] => []);
+  for (const node of nodes) phases[node.tags.phase === 'update' ? 2 : ofNorms.has(node.id) ? 1 : 0]?.push(node);
+  return phases.flat();
+}
 
 /** A contraction whose elements lie in whole windows can pool them as it writes them. */
 function poolsResult({ typeOf }: Plan, node: Node, last: Kernel): boolean {
@@ -224,7 +241,7 @@ const AFFORDABLE = 32;
 
 /** Why a kernel's values are kept in memory instead of being computed where they are read. */
 function refuse(plan: Plan, producer: Kernel, consumers: readonly Kernel[], readers: ReadonlySet<Node>, outputs: readonly Node[]): string | undefined {
-  if (consumers.some(({ kind }) => kind === 'update' || kind === 'classifier')) return 'the kernel that reads it has many parts of its own';
+  if (consumers.some(({ kind }) => COMPOUND.has(kind))) return 'the kernel that reads it has many parts of its own';
   const cost = costOf(producer.members);
   for (const { members } of consumers) {
     const often = members.find(readsOften);

@@ -16,13 +16,23 @@ export type Role =
   | { readonly kind: 'scalar'; readonly name: 'step' | 'steps_per_epoch' | 'total_steps' }
   | { readonly kind: 'random'; readonly salt: number }
   | { readonly kind: 'constant'; readonly value: number }
-  | { readonly kind: 'temporary' };
+  | { readonly kind: 'temporary' }
+  /** It holds weights or states, which are filled each for itself. */
+  | { readonly kind: 'arena' };
 
 export interface BufferSpec {
   readonly id: BufferId;
   readonly dtype: 'f32' | 'f16' | 'i32';
   readonly shape: readonly number[];
   readonly role: Role;
+  /** Where it lies in a larger buffer; in one of its own where this is not given. */
+  readonly within?: Within;
+}
+
+/** A place in an arena, a buffer of the same dtype: so many elements from its beginning, at a multiple of 256 bytes. */
+export interface Within {
+  readonly arena: BufferId;
+  readonly offset: number;
 }
 
 /** One runnable order of steps at one batch size. Weights and states are shared by id between the programs of a model. */
@@ -152,8 +162,8 @@ export interface ShaderNeeds {
 }
 
 /**
- * A step of the WebGPU backend: one dispatch of the entry point `main`. Binding i of group 0 is `bindings[i]`: a storage buffer, read-only where the step only
- * reads it, with room for whole vectors of four. Elements lie in row-major order. Steps of equal shader and bindings' access share a pipeline.
+ * A step of the WebGPU backend: one dispatch of the entry point `main`. Binding i of group 0 is `bindings[i]`: a storage buffer or an arena, read-only where the step
+ * only reads it, with room for whole vectors of four. Elements lie in row-major order. Steps of equal shader and bindings' access share a pipeline.
  */
 export interface WebGpuStep {
   /** The operation and its value, for timings. */
@@ -162,11 +172,19 @@ export interface WebGpuStep {
   readonly shader: string;
   readonly workgroups: readonly [x: number, y: number, z: number];
   readonly bindings: readonly { readonly buffer: BufferId; readonly access: 'read' | 'write' }[];
+  /** Where the step does several things, or binds arenas: what it does, in an order in which it could be done. */
+  readonly parts?: readonly StepPart[];
   readonly needs: ShaderNeeds;
   /** For measurements; absent where nobody has counted. */
   readonly work?: Work;
   /** Of a step that computes a product in tiles, or a part of it. */
   readonly tiling?: StepTiling;
+}
+
+export interface StepPart {
+  readonly name: string;
+  readonly reads: readonly BufferId[];
+  readonly writes: readonly BufferId[];
 }
 
 export interface StepTiling {

@@ -7,6 +7,10 @@ import { kernelName } from '../../compiler/3-passes/memory-picture.ts';
 import { optimise } from '../../compiler/3-passes/pipeline.ts';
 import { simplify } from '../../compiler/3-passes/simplify.ts';
 import { statsOf, type Stats } from '../../compiler/3-passes/stats.ts';
+import { loadProgram, memoryReader } from '../../compiler/2-graph/build.ts';
+import { compileNet } from '../../compiler/compile.ts';
+import { emitWebGpu } from '../../compiler/5-emit/wgsl/emit.ts';
+import { EVERY_DEVICE } from '../../compiler/5-emit/wgsl/shader.ts';
 import { example, run, trainingGraph } from '../passes/nets.ts';
 import { code, table } from './markdown.ts';
 
@@ -57,6 +61,21 @@ export function costTable(): string {
     all.map(({ name, before, after, saved }) => [code(name), giga(before.contractions), giga(saved), giga(after.contractions), giga(before.elementwise), giga(after.elementwise)]),
   );
   return `${marks}\n\n${flops}`;
+}
+
+/** Kernels of each net and dispatches of its training step on WebGPU, in both precisions. */
+export function dispatchTable(): string {
+  const rows = NETS.map((name) => {
+    const program = loadProgram('net.zz', memoryReader({ 'net.zz': example(name) }));
+    const counts = (['f32', 'f16'] as const).flatMap((precision) => {
+      const { graph } = compileNet(program, undefined, { mode: 'train', batch: BATCH, precision });
+      if (!graph) throw new Error(`${name} does not compile`);
+      const { feed = [], steps } = emitWebGpu(graph, { device: { ...EVERY_DEVICE, features: ['shader-f16'] } }, BATCH);
+      return [kernelsOf(graph).length, feed.length + steps.length].map(String);
+    });
+    return [code(name), ...counts];
+  });
+  return table(['net', 'kernels, f32', 'dispatches', 'kernels, f16', 'dispatches'], rows);
 }
 
 /** Every kernel of each net: its phase, and the operations it does, data movement left out. */

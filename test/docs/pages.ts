@@ -10,7 +10,7 @@ import { onnxOperators, pytorchNet, pytorchRoutes } from './formats.ts';
 import { commandHelp } from './help.ts';
 import { code, regionNames, table, withRegions } from './markdown.ts';
 import { supportMatrix, withoutGradient } from './matrix.ts';
-import { costTable, kernelLists } from './optimiser.ts';
+import { costTable, dispatchTable, kernelLists } from './optimiser.ts';
 import { functionTables, opTables, optimizerTable, passTable, settingTable, viewTable } from './tables.ts';
 
 const TAGS: { readonly [N in keyof Tags]-?: string } = {
@@ -43,6 +43,7 @@ const REGIONS: Readonly<Record<string, () => string | Promise<string>>> = {
   'pytorch-net': pytorchNet,
   'pytorch-routes': pytorchRoutes,
   'optimiser-costs': costTable,
+  'optimiser-dispatches': dispatchTable,
   'optimiser-kernels': kernelLists,
   'results-steps': stepTables,
   'results-gradients': gradientTables,

@@ -39,9 +39,9 @@ interface Trained {
 }
 
 /** The losses of the first steps of a run, and its weights and states after them. */
-async function train<Step>(text: string, net: string | undefined, steps: number, emitter: Emitter<Step>, backend: Backend<Step>): Promise<Trained> {
+async function train<Step>(text: string, net: string | undefined, steps: number, width: number, emitter: Emitter<Step>, backend: Backend<Step>): Promise<Trained> {
   const program = loadProgram('net.zz', memoryReader({ 'net.zz': text }));
-  const compiled = compileModel(program, net, { train: { mode: 'train', batch: BATCH } }, emitter, { width: WIDTH });
+  const compiled = compileModel(program, net, { train: { mode: 'train', batch: BATCH } }, emitter, { width });
   if ('diagnostics' in compiled) throw new Error(compiled.diagnostics.map(({ message }) => message).join('\n'));
   const { model } = compiled;
   const { batch, views, loss = '' } = { ...programOf(model, 'train') };
@@ -67,10 +67,15 @@ async function train<Step>(text: string, net: string | undefined, steps: number,
   }
 }
 
+interface Comparison {
+  readonly options?: WebGpuOptions;
+  readonly width?: number;
+}
+
 /** What differs after so many steps of a net, by name, with its relative error: losses by more than 1e-5, weights and states by more than 1e-4. */
-export async function differences(backend: Backend<WebGpuStep>, text: string, net: string | undefined, steps: number): Promise<Record<string, number>> {
-  const expected = await train(text, net, steps, { emit: (graph, batch) => emitReference(bindBatch(graph, batch), batch) }, referenceBackend);
-  const found = await train(text, net, steps, { fused: true, emit: (graph, batch, filledTo) => emitWebGpu(graph, OPTIONS, batch, filledTo) }, backend);
+export async function differences(backend: Backend<WebGpuStep>, text: string, net: string | undefined, steps: number, { options = OPTIONS, width = WIDTH }: Comparison = {}): Promise<Record<string, number>> {
+  const expected = await train(text, net, steps, width, { emit: (graph, batch) => emitReference(bindBatch(graph, batch), batch) }, referenceBackend);
+  const found = await train(text, net, steps, width, { fused: true, emit: (graph, batch, filledTo) => emitWebGpu(graph, options, batch, filledTo) }, backend);
   if (found.fedBy !== 'device') throw new Error('the host has fed the device');
   const errors = [
     ['losses', relativeError(found.losses, expected.losses), 1e-5] as const,

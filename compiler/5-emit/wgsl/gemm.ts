@@ -59,7 +59,7 @@ export function factorsOf(product: Extents & Pick<TiledProduct, 'left' | 'right'
   return { left: { element: product.left, own: row, depth }, right: { element: product.right, own: column, depth } };
 }
 
-export function gemmStep(name: string, product: TiledProduct, { tile, parts, buffers }: Tiling, { buffer, home, device }: Emission): WebGpuStep {
+export function gemmStep(name: string, product: TiledProduct, { tile, parts, buffers }: Tiling, { buffer, places, device }: Emission): WebGpuStep {
   const { groups, rows, columns, factors: dtype, values } = product;
   const factors = factorsOf(product);
   const copies = { left: copyOf(factors.left), right: copyOf(factors.right) };
@@ -71,7 +71,7 @@ export function gemmStep(name: string, product: TiledProduct, { tile, parts, buf
     writes: values.stores.map(({ output }) => output.id),
     wide: new Set([...vectorsOf(factors.left, copies.left), ...vectorsOf(factors.right, copies.right), ...(wide ? wideBuffers(values, NAMES.column) : [])]),
     buffer,
-    home,
+    places,
   });
   const helpers: Helpers = new Map();
   const options: WriterOptions = { bound: bindings.bound, helpers, fresh: createNames() };

@@ -5,14 +5,12 @@ import type { Expr } from '../../4-kernels/expr.ts';
 import { showIndex, times, use } from '../../4-kernels/indexing.ts';
 import type { Index, Var } from '../../4-kernels/indexing.ts';
 import { unflatten } from '../../4-kernels/rule.ts';
-import type { WebGpuStep } from '../model.ts';
+import type { Form } from './form.ts';
 import { moved, readsOf } from './nest.ts';
 import type { Task } from './nest.ts';
 import { isVector, LANES, testVectorises, vectorBuffers, vectorises } from './runs.ts';
-import { bindingsOf, groupNumber, stepOf, workgroupsOf } from './shader.ts';
-import type { Emission } from './shader.ts';
-import type { Helpers } from './functions.ts';
-import { createNames, createScope, createWriter } from './writer.ts';
+import { operationsAt } from './work.ts';
+import { createNames, createScope, createWriter, indent } from './writer.ts';
 import type { Scope, Writer } from './writer.ts';
 
 const INVOCATIONS = 64;
@@ -26,21 +24,40 @@ export const byElement = (task: Task, element: Var): Map<string, Index> => {
   return new Map(task.indices.map(({ name }, axis) => [name, places[axis] as Index]));
 };
 
-export function loopStep(task: Task, { buffer, home, device }: Emission): WebGpuStep {
+/** A thread for each element, or for each vector of four. */
+export function loopForm(task: Task): Form {
   const element = elementOf(task);
   const flat = moved(task, byElement(task, element));
-  const wide = isWide(flat, element);
-  const bindings = bindingsOf({ reads: readsOf(flat), writes: flat.stores.map(({ output }) => output.id), wide: new Set(wide ? wideBuffers(flat, element.name) : []), buffer, home });
-  const helpers: Helpers = new Map();
-  /** What an invocation computes: an element, or a vector of four. */
-  const own: Var = wide ? { name: 'q', extent: Math.ceil(element.extent / LANES) } : element;
-  const writer = createWriter({ bound: bindings.bound, helpers, fresh: createNames(), ...(wide && { lane: element.name, places: new Map([[element.name, times(use(own), LANES)]]) }) });
-  const scope = createScope([own.name]);
-  writeElement(writer, flat, scope);
-  const workgroups = workgroupsOf(Math.ceil(own.extent / INVOCATIONS), device.limits);
-  const body = [groupNumber('block', workgroups), `let ${own.name} = block * ${INVOCATIONS} + i32(thread);`, `if ${own.name} >= ${own.extent} { return; }`, ...scope.lines];
-  return stepOf({ name: task.name, bindings, workgroups, helpers, threads: INVOCATIONS, body });
+  return spanForm([flat], element, isWide(flat, element));
 }
+
+/** The first of tasks over the numbers of their elements, from its own elements on to those of the last. */
+export function spanForm(tasks: readonly Task[], element: Var, wide: boolean): Form {
+  const own: Var = wide ? { name: 'q', extent: Math.ceil(element.extent / LANES) } : element;
+  const flat = tasks[0] ?? missing();
+  return {
+    tasks,
+    element,
+    wide: new Set(wide ? tasks.flatMap((each) => wideBuffers(each, element.name)) : []),
+    isTree: false,
+    threads: INVOCATIONS,
+    blocks: (threads) => Math.ceil(own.extent / threads),
+    turns: (threads) => Math.ceil(own.extent / threads) * (operationsAt(flat) + readsOf(flat).length),
+    write(shader, threads, setting) {
+      const writer = createWriter({ ...shader, fresh: createNames(), ...(wide && { lane: element.name, places: new Map([[element.name, times(use(own), LANES)]]) }) });
+      const scope = createScope([own.name]);
+      writeElement(writer, flat, scope);
+      const { name, extent } = own;
+      if (setting === 'single') return [`for (var ${name} = i32(thread); ${name} < ${extent}; ${name} += ${threads}) {`, ...indent(scope.lines), '}'];
+      const number = `let ${name} = block * ${threads} + i32(thread);`;
+      return setting === 'alone' ? [number, `if ${name} >= ${extent} { return; }`, ...scope.lines] : [number, `if ${name} < ${extent} {`, ...indent(scope.lines), '}'];
+    },
+  };
+}
+
+const missing = (): never => {
+  throw new Error('a form has at least one task');
+};
 
 /** The names and stores of an element. */
 export function writeElement(writer: Writer, { lets, stores }: Pick<Task, 'lets' | 'stores'>, scope: Scope): void {
@@ -65,6 +82,6 @@ export function vectorisesAlong({ lets, stores }: Pick<Task, 'lets' | 'stores'>,
  * whole vectors, so that this harms nothing if every place beyond is beyond its buffer, too.
  */
 function isWide(flat: Task, element: Var): boolean {
-  if (element.extent < LANES || !vectorisesAlong(flat, element.name)) return false;
+  if (element.extent === 1 || !vectorisesAlong(flat, element.name)) return false;
   return element.extent % LANES === 0 || flat.stores.every(({ output, index }) => showIndex(index) === element.name && elementCount(output.shape) === element.extent);
 }

@@ -26,6 +26,8 @@ export interface Placed {
 /** What one dispatch computes. */
 export interface Task {
   readonly name: string;
+  /** The kernel that it is, or is a part of. */
+  readonly kernel: string;
   readonly indices: readonly Var[];
   readonly root?: ContractionRoot;
   readonly lets: readonly Let[];
@@ -46,13 +48,13 @@ export function tasksOf(kernel: FusedKernel, room: Room): { tasks: Task[]; scrat
   const own = (buffer: Buffer): Buffer => (scratch.push(buffer), buffer);
   const tasks = kernel.stages.flat().flatMap((nest, i) => {
     const name = i === 0 ? kernel.name : `${kernel.name}_${i}`;
-    return unpooled({ ...nest, lets: [...kernel.scalars, ...nest.lets] }, name, own).flatMap((task) => fitting(trimmed(task), room, own));
+    return unpooled({ ...nest, lets: [...kernel.scalars, ...nest.lets] }, { name, kernel: kernel.name }, own).flatMap((task) => fitting(trimmed(task), room, own));
   });
   return { tasks, scratch };
 }
 
 /** Pooled stores in a task of their own, over the whole value. */
-function unpooled(nest: Nest, name: string, own: (buffer: Buffer) => Buffer): Task[] {
+function unpooled(nest: Nest, names: Pick<Task, 'name' | 'kernel'>, own: (buffer: Buffer) => Buffer): Task[] {
   const { indices, root, lets, stores } = nest;
   const shape = indices.map(({ extent }) => extent);
   const places = indices.map(use);
@@ -62,21 +64,21 @@ function unpooled(nest: Nest, name: string, own: (buffer: Buffer) => Buffer): Ta
     if (!store.pool) return [];
     const same = direct.find((other) => !other.guard && showExpr(other.value) === showExpr(store.value) && elementCount(other.output.shape) === elementCount(shape));
     const full = same ?? { output: own({ id: `${store.output.id}.full`, dtype: 'f32', shape }), index: flatten(places, shape), value: store.value };
-    return [{ full, task: poolTask(`${name}_pool`, store.output, full.output, shape, store.pool) }];
+    return [{ full, task: poolTask({ ...names, name: `${names.name}_pool` }, store.output, full.output, shape, store.pool) }];
   });
-  const task: Task = { name, indices, ...(isContraction(root) && { root }), lets, stores: [...direct, ...pooled.map(({ full }) => full).filter((full) => !direct.includes(full))] };
+  const task: Task = { ...names, indices, ...(isContraction(root) && { root }), lets, stores: [...direct, ...pooled.map(({ full }) => full).filter((full) => !direct.includes(full))] };
   return [task, ...pooled.map((each) => each.task)];
 }
 
 const partGuard = (outermost: Index, { start, size }: NonNullable<Store['part']>): Test =>
   all(atLeastZero(minus(outermost, int(start))), atLeastZero(minus(int(start + size - 1), outermost)));
 
-function poolTask(name: string, output: Buffer, full: Buffer, shape: readonly number[], { op, k }: NonNullable<Store['pool']>): Task {
+function poolTask(names: Pick<Task, 'name' | 'kernel'>, output: Buffer, full: Buffer, shape: readonly number[], { op, k }: NonNullable<Store['pool']>): Task {
   const indices = output.shape.map((extent, axis) => ({ name: `i${axis}`, extent }));
   const [n = int(0), y = int(0), x = int(0), ...rest] = indices.map(use);
   const at = (ky: Index, kx: Index): Expr => load(full.id, flatten([n, plus(times(y, k), ky), plus(times(x, k), kx), ...rest], shape));
   const over = reduce(op === 'max' ? 'max' : 'sum', 'ky', k, (ky) => reduce(op === 'max' ? 'max' : 'sum', 'kx', k, (kx) => at(ky, kx)));
-  return { name, indices, lets: [], stores: [{ output, index: flatten(indices.map(use), output.shape), value: op === 'max' ? over : div(over, number(k * k)) }] };
+  return { ...names, indices, lets: [], stores: [{ output, index: flatten(indices.map(use), output.shape), value: op === 'max' ? over : div(over, number(k * k)) }] };
 }
 
 /** The task without the names that nothing uses. */
@@ -99,7 +101,12 @@ export const readsOf = ({ lets, stores }: Task): string[] => [
   ...new Set([...lets, ...stores].flatMap(({ value }) => buffersOf(value))),
 ];
 
-export const buffersIn = (task: Task, home: Room['home']): ValueId[] => [...new Set([...readsOf(task), ...task.stores.map(({ output }) => output.id)].map(home))];
+export const writesOf = ({ stores }: Task): string[] => stores.map(({ output }) => output.id);
+
+/** The values that it reads and writes. */
+export const valuesIn = (task: Task): ValueId[] => [...readsOf(task), ...writesOf(task)];
+
+const buffersIn = (task: Task, home: Room['home']): ValueId[] => [...new Set(valuesIn(task).map(home))];
 
 /** The task as several where it needs more buffers than a device binds at once: its results one by one, then values of its own in between. */
 function fitting(task: Task, room: Room, own: (buffer: Buffer) => Buffer): Task[] {
@@ -167,7 +174,7 @@ function withStagedOperand(task: Task, root: ContractionRoot, own: (buffer: Buff
   if (!element || !operand || (counts[most] ?? 0) < 2) throw new RangeError(`${task.name} binds more buffers than a device has room for`);
   const { shape } = operand;
   const output = own({ id: `${root.node.id}.operand${most}`, dtype: root.factors, shape });
-  const stored: Task = { name: `${task.name}_operand${most}`, indices: element.indices, lets: [], stores: [{ output, index: flatten(element.indices.map(use), shape), value: element.value }] };
+  const stored: Task = { name: `${task.name}_operand${most}`, kernel: task.kernel, indices: element.indices, lets: [], stores: [{ output, index: flatten(element.indices.map(use), shape), value: element.value }] };
   const plain: Operand = { shape, at: (...places) => load(output.id, flatten(places, shape)), flat: (place) => load(output.id, place) };
   const operands = root.operands.with(most, plain);
   const value = contraction({ ...root, operands }, task.indices.map(use));

@@ -2,7 +2,7 @@
 
 import type { ValueId } from '../../2-graph/graph.ts';
 import type { Buffer } from '../../4-kernels/kernel.ts';
-import type { DeviceFeature, DeviceLimits, DeviceProfile, WebGpuStep } from '../model.ts';
+import type { DeviceFeature, DeviceLimits, DeviceProfile, WebGpuStep, Within } from '../model.ts';
 import { helpersText } from './functions.ts';
 import type { Helpers } from './functions.ts';
 import { LANES } from './runs.ts';
@@ -21,8 +21,28 @@ export const EVERY_DEVICE: DeviceProfile = {
 export interface Emission {
   readonly device: DeviceProfile;
   readonly buffer: (id: ValueId) => Buffer;
-  /** The id under which a value's buffer is bound. */
+  readonly places: Places;
+}
+
+/** Where values lie. */
+export interface Places {
+  /** The value in whose buffer another is written, or itself. */
   readonly home: (id: ValueId) => ValueId;
+  /** Where that buffer lies in an arena, if it does. */
+  readonly within: (home: ValueId) => Within | undefined;
+}
+
+/** The buffers that are bound for values, and what each is bound for: an arena where it holds several of them, for no part of a buffer may be written while another is only read. */
+export function boundFor(values: readonly ValueId[], { home, within }: Places): Map<ValueId, ValueId[]> {
+  const homes = [...new Set(values.map(home))];
+  const inArena = (id: ValueId): ValueId[] => homes.filter((other) => within(other)?.arena === within(id)?.arena);
+  const bound = new Map<ValueId, ValueId[]>();
+  for (const id of homes) {
+    const { arena } = within(id) ?? {};
+    const together = arena === undefined ? [id] : inArena(id);
+    bound.set(arena !== undefined && together.length > 1 ? arena : id, together);
+  }
+  return bound;
 }
 
 /** The buffers of a shader under construction. */
@@ -40,25 +60,33 @@ interface Uses {
   /** Those declared as vectors of four. */
   readonly wide: ReadonlySet<ValueId>;
   readonly buffer: (id: ValueId) => Buffer;
-  /** The id under which a buffer is bound: two values may share one. */
-  readonly home: (id: ValueId) => ValueId;
+  readonly places: Places;
 }
 
-export function bindingsOf({ reads, writes, wide, buffer, home }: Uses): Bindings {
+export function bindingsOf({ reads, writes, wide, buffer, places }: Uses): Bindings {
+  const { home, within } = places;
   const written = new Set(writes.map(home));
   const vectors = new Set([...wide].map(home));
-  const ids = [...new Set([...reads, ...writes].map(home))];
-  const bounds = new Map(ids.map((id, i): [ValueId, Bound] => [id, { name: `b${i}`, lanes: vectors.has(id) ? LANES : 1, format: FORMATS[buffer(id).dtype] }]));
-  const declare = ([id, { name, lanes, format }]: [ValueId, Bound], i: number): string =>
-    `@group(0) @binding(${i}) var<storage, ${written.has(id) ? 'read_write' : 'read'}> ${name}: array<${format.types[lanes]}>;\n`;
+  const accessOf = (ids: readonly ValueId[]): 'read' | 'write' => (ids.some((id) => written.has(id)) ? 'write' : 'read');
+  const bounds = new Map<ValueId, Bound>();
+  const list: WebGpuStep['bindings'][number][] = [];
+  let text = '';
+  for (const [id, holds] of boundFor([...reads, ...writes], places)) {
+    const [first = id] = holds;
+    const [name, access, isArena] = [`b${list.length}`, accessOf(holds), holds.length > 1];
+    const [lanes, format] = [holds.some((each) => vectors.has(each)) ? LANES : 1, FORMATS[buffer(first).dtype]] as const;
+    for (const each of holds) bounds.set(each, { name, lanes, format, offset: isArena ? (within(each)?.offset ?? 0) : 0 });
+    text += `@group(0) @binding(${list.length}) var<storage, ${access === 'write' ? 'read_write' : 'read'}> ${name}: array<${format.types[lanes]}>;\n`;
+    list.push({ buffer: id, access });
+  }
   return {
     bound: (id) => {
       const found = bounds.get(home(id));
       if (!found) throw new Error(`%${id} is not bound`);
       return found;
     },
-    text: [...bounds].map(declare).join(''),
-    list: ids.map((id) => ({ buffer: id, access: written.has(id) ? 'write' : 'read' })),
+    text,
+    list,
     features: [...bounds.values()].flatMap(({ format }) => format.feature ?? []),
   };
 }

@@ -5,15 +5,15 @@ import type { Expr } from '../../4-kernels/expr.ts';
 import { replace, strideOf, use } from '../../4-kernels/indexing.ts';
 import type { Index, Var } from '../../4-kernels/indexing.ts';
 import { unflatten } from '../../4-kernels/rule.ts';
-import type { DeviceLimits, WebGpuStep } from '../model.ts';
-import { byElement, elementOf, writeElement } from './loops.ts';
+import type { DeviceLimits } from '../model.ts';
+import type { Form } from './form.ts';
+import { byElement, elementOf, loopForm, writeElement } from './loops.ts';
 import { moved, readsOf } from './nest.ts';
 import type { Task } from './nest.ts';
 import { guardsLoads } from './runs.ts';
-import { bindingsOf, groupNumber, stepOf, workgroupsOf } from './shader.ts';
-import type { Emission } from './shader.ts';
 import { functionFor } from './functions.ts';
 import type { Helpers } from './functions.ts';
+import { operationsAt } from './work.ts';
 import { createNames, createScope, createWriter, indent } from './writer.ts';
 import type { Scope, Value, Writer } from './writer.ts';
 
@@ -69,34 +69,47 @@ function isContiguous(reduction: Reduction): boolean {
   return last !== undefined && loads(body).some((index) => strideOf(index, last) === 1);
 }
 
-export function treeStep(task: Task, { across, deep }: Shape, { buffer, home, device }: Emission): WebGpuStep {
+/** By a tree where threads should join, else by a thread for each element. */
+export function formOf(task: Task, limits: DeviceLimits): Form {
+  const shape = treeShape(task, limits);
+  return shape ? treeForm(task, shape) : loopForm(task);
+}
+
+function treeForm(task: Task, { across, deep }: Shape): Form {
   const element = elementOf(task);
   const flat = moved(task, byElement(task, element));
-  const bindings = bindingsOf({ reads: readsOf(flat), writes: flat.stores.map(({ output }) => output.id), wide: new Set(), buffer, home });
-  const helpers: Helpers = new Map();
-  const writer = createWriter({ bound: bindings.bound, helpers, fresh: createNames() });
-  const scope = createScope([element.name], { together: (reduction, inside) => together(writer, reduction, { across, deep }, inside, helpers) });
-  const named = flat.lets.reduce((inside, { name, value }) => writer.bind(name, value, inside), scope);
-  // All threads compute the values; one of them stores.
-  const values = flat.stores.map((store) => ({ ...store, value: { kind: 'local' as const, name: ` ${store.output.id}` } }));
-  const done = flat.stores.reduce((inside, store) => writer.bind(` ${store.output.id}`, store.value, inside), named);
-  const { together: _, ...alone } = done;
-  const last: Scope = { ...alone, lines: [] };
-  writeElement(writer, { lets: [], stores: values }, last);
-  const workgroups = workgroupsOf(Math.ceil(element.extent / across), device.limits);
-  const single = across === 1;
-  const lines = [
-    groupNumber('block', workgroups),
-    ...(single ? [] : [`let x = i32(thread % ${across}u);`]),
-    `let y = i32(thread${single ? '' : ` / ${across}u`});`,
-    `let ${element.name} = min(${single ? 'block' : `block * ${across} + x`}, ${element.extent - 1});`,
-    ...scope.lines,
-    `if y == 0${single ? ` && block < ${element.extent}` : ` && block * ${across} + x < ${element.extent}`} {`,
-    ...indent(last.lines),
-    '}',
-  ];
-  const threads = across * deep;
-  return stepOf({ name: task.name, bindings, workgroups, shared: [{ name: 'partial', type: 'f32', length: threads }], helpers, threads, body: lines });
+  const blocks = Math.ceil(element.extent / across);
+  return {
+    tasks: [flat],
+    element,
+    wide: new Set(),
+    isTree: true,
+    threads: across * deep,
+    blocks: () => blocks,
+    turns: () => blocks * (operationsAt(flat) / deep + readsOf(flat).length + 2 * Math.log2(deep)),
+    write(shader, _threads, setting) {
+      const writer = createWriter({ ...shader, fresh: createNames() });
+      const scope = createScope([element.name], { together: (reduction, inside) => together(writer, reduction, { across, deep }, inside, shader.helpers) });
+      const named = flat.lets.reduce((inside, { name, value }) => writer.bind(name, value, inside), scope);
+      // All threads compute the values; one of them stores.
+      const values = flat.stores.map((store) => ({ ...store, value: { kind: 'local' as const, name: ` ${store.output.id}` } }));
+      const done = flat.stores.reduce((inside, store) => writer.bind(` ${store.output.id}`, store.value, inside), named);
+      const { together: _together, ...alone } = done;
+      const last: Scope = { ...alone, lines: [] };
+      writeElement(writer, { lets: [], stores: values }, last);
+      const single = across === 1;
+      const lines = [
+        ...(single ? [] : [`let x = i32(thread % ${across}u);`]),
+        `let y = i32(thread${single ? '' : ` / ${across}u`});`,
+        `let ${element.name} = min(${single ? 'block' : `block * ${across} + x`}, ${element.extent - 1});`,
+        ...scope.lines,
+        `if y == 0${single ? ` && block < ${element.extent}` : ` && block * ${across} + x < ${element.extent}`} {`,
+        ...indent(last.lines),
+        '}',
+      ];
+      return setting === 'single' ? [`for (var block = 0; block < ${blocks}; block++) {`, ...indent(lines), '}'] : lines;
+    },
+  };
 }
 
 /** The threads' shares of a reduction, then the tree. Every thread gets the result. */

@@ -31,6 +31,9 @@ export function workOf(task: Task, buffer: (id: ValueId) => Buffer): Work {
   return { operations, bytes };
 }
 
+/** Operations for one element, terms of reductions included. */
+export const operationsAt = ({ lets, stores }: Pick<Task, 'lets' | 'stores'>): number => [...lets, ...stores].reduce((sum, { value }) => sum + count(value), 0);
+
 const bytesOf = ({ shape, dtype }: Buffer): number => elementCount(shape) * (dtype === 'f16' ? 2 : 4);
 
 function count(expr: Expr): number {

@@ -7,7 +7,7 @@
 import type { ValueId } from '../../2-graph/graph.ts';
 import { all, mapTest, select, substitute } from '../../4-kernels/expr.ts';
 import type { BinaryOp, Expr, Test, UnaryOp } from '../../4-kernels/expr.ts';
-import { bounds, mentions, plus, quotient, remainder, replace, showIndex, use } from '../../4-kernels/indexing.ts';
+import { bounds, int, mentions, plus, quotient, remainder, replace, showIndex, use } from '../../4-kernels/indexing.ts';
 import type { Atom, Index, Term, Var } from '../../4-kernels/indexing.ts';
 import { functionFor } from './functions.ts';
 import type { Helpers } from './functions.ts';
@@ -27,6 +27,8 @@ export interface Bound {
   readonly name: string;
   readonly lanes: Lanes;
   readonly format: Format;
+  /** Elements before its first one, where it lies in a larger buffer: a multiple of four. */
+  readonly offset: number;
 }
 
 type Reduction = Extract<Expr, { kind: 'reduce' }>;
@@ -175,8 +177,8 @@ export function createWriter({ bound, helpers, fresh, lane, asStored = false, pl
   // Values.
 
   const element = (id: ValueId, at: Index, lanes: Lanes, scope: Scope): string => {
-    const { name, lanes: declared } = bound(id);
-    const place = placed(at);
+    const { name, lanes: declared, offset } = bound(id);
+    const place = plus(placed(at), int(offset));
     if (lanes > declared) throw new Error(`%${id} is read or written in fours, but not declared so`);
     if (declared === 1) return `${name}[${index(place, scope)}]`;
     const vector = `${name}[${index(quotient(place, LANES), scope)}]`;
@@ -309,6 +311,7 @@ export function createWriter({ bound, helpers, fresh, lane, asStored = false, pl
     }
     if (where?.value === false) return;
     const { lanes, format } = bound(output.id);
+    if (lanes === LANES && !isRun(at)) throw new Error(`%${output.id} is written one by one, but declared in fours`);
     const stored = value(of, scope);
     const text = lanes === LANES && !stored.wide ? `vec4f(${stored.text})` : stored.text;
     scope.lines.push(`${element(output.id, at, lanes, scope)} = ${format.store(text, lanes)};`);

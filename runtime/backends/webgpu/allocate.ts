@@ -3,15 +3,16 @@
 import type { BufferId, BufferSpec, Model, WebGpuStep } from '../../../compiler/5-emit/model.ts';
 import { UnfitError } from '../../backend.ts';
 import { isKept } from '../buffers.ts';
-import { bytesOf, jointSizes, lengthOf, planSlots } from './memory.ts';
+import { bytesOf, jointSizes, lengthOf, offsetOf, planSlots } from './memory.ts';
 
 /** GPUBufferUsage: a global that Node lacks until Dawn is loaded. */
 export const USAGE = { mapRead: 1, copySource: 4, copyTarget: 8, storage: 128 } as const;
 
-/** A value of a program and the buffer that holds it. */
+/** A value of a program and where it lies: in a buffer, so many bytes from its beginning. */
 export interface Place {
   readonly spec: BufferSpec;
   readonly buffer: GPUBuffer;
+  readonly offset: number;
 }
 
 export type Places = ReadonlyMap<BufferId, Place>;
@@ -22,16 +23,26 @@ export function allocate(gpu: GPUDevice, { programs }: Model<WebGpuStep>): Map<s
   for (const [, { buffers }] of all) for (const spec of buffers) refuseTooLarge(gpu, spec);
   const plans = all.map(([name, program]) => ({ name, program, slots: planSlots(program) }));
   const shared = jointSizes(plans.map(({ slots }) => slots)).map((size, slot) => storage(gpu, `slot ${slot}`, size));
-  const kept = new Map<BufferId, GPUBuffer>();
-  const own = (spec: BufferSpec): GPUBuffer => {
-    const buffer = kept.get(spec.id) ?? storage(gpu, spec.id, bytesOf(spec));
-    if (isKept(spec)) kept.set(spec.id, buffer);
-    if (spec.role.kind === 'constant') gpu.queue.writeBuffer(buffer, 0, new Float32Array(lengthOf(spec)).fill(spec.role.value));
-    return buffer;
+  const arenas = new Map(all.flatMap(([, { buffers }]) => buffers.filter(({ role }) => role.kind === 'arena')).map((spec) => [spec.id, storage(gpu, spec.id, bytesOf(spec))]));
+  const kept = new Map<BufferId, Omit<Place, 'spec'>>();
+  // A program that does not say where a weight lies takes it from where another has it.
+  for (const spec of all.flatMap(([, { buffers }]) => buffers)) {
+    const buffer = isKept(spec) && arenas.get(spec.within?.arena ?? '');
+    if (buffer) kept.set(spec.id, { buffer, offset: offsetOf(spec) });
+  }
+  const own = (spec: BufferSpec): Omit<Place, 'spec'> => {
+    const place = kept.get(spec.id) ?? { buffer: storage(gpu, spec.id, bytesOf(spec)), offset: 0 };
+    if (isKept(spec)) kept.set(spec.id, place);
+    if (spec.role.kind === 'constant') gpu.queue.writeBuffer(place.buffer, 0, new Float32Array(lengthOf(spec)).fill(spec.role.value));
+    return place;
   };
   return new Map(
     plans.map(({ name, program, slots: { slots } }) => {
-      const places = program.buffers.map((spec) => ({ spec, buffer: shared[slots.get(spec.id) ?? -1] ?? own(spec) }));
+      const slotOf = (id: BufferId): GPUBuffer | undefined => shared[slots.get(id) ?? -1];
+      const places = program.buffers.map((spec): Place => {
+        const buffer = arenas.get(spec.id) ?? slotOf(spec.within?.arena ?? spec.id);
+        return { spec, ...(buffer ? { buffer, offset: offsetOf(spec) } : own(spec)) };
+      });
       return [name, new Map(places.map((place) => [place.spec.id, place]))] as const;
     }),
   );

@@ -12,10 +12,12 @@ export interface Dispatch {
 }
 
 export interface Copy {
-  readonly from: GPUBuffer;
-  readonly to: GPUBuffer;
+  readonly from: Part;
+  readonly to: Part;
   readonly bytes: number;
 }
+
+type Part = Pick<Place, 'buffer' | 'offset'>;
 
 export interface Commands {
   readonly dispatches: readonly Dispatch[];
@@ -41,24 +43,24 @@ function dispatchOf(gpu: GPUDevice, step: WebGpuStep, places: Places, pipelines:
   const pipeline = pipelines.get(keyOf(step));
   if (!pipeline) throw new Error(`no pipeline for ${step.name}`);
   const entries = step.bindings.map((bound, binding) => {
-    const { buffer, spec } = placeOf(places, bound.buffer);
-    return { binding, resource: { buffer, size: bytesOf(spec) } };
+    const { buffer, offset, spec } = placeOf(places, bound.buffer);
+    return { binding, resource: { buffer, offset, size: bytesOf(spec) } };
   });
   return { step, pipeline, group: gpu.createBindGroup({ label: step.name, layout: pipeline.getBindGroupLayout(0), entries }) };
 }
 
 function copiesOf(gpu: GPUDevice, { updates }: Program<WebGpuStep>, places: Places): Copy[] {
-  const at = (id: BufferId): { buffer: GPUBuffer; bytes: number } => {
-    const { buffer, spec } = placeOf(places, id);
-    return { buffer, bytes: bytesOf(spec) };
+  const at = (id: BufferId): { part: Part; bytes: number } => {
+    const { buffer, offset, spec } = placeOf(places, id);
+    return { part: { buffer, offset }, bytes: bytesOf(spec) };
   };
   // A leaf that another takes is put aside first: it may be updated itself.
   const targets = new Set(updates.map(({ target }) => target));
   const both = [...new Set(updates.map(({ value }) => value).filter((id) => targets.has(id)))];
-  const aside = new Map(both.map((id) => [id, storage(gpu, `${id} before`, at(id).bytes)]));
+  const aside = new Map(both.map((id): [BufferId, Part] => [id, { buffer: storage(gpu, `${id} before`, at(id).bytes), offset: 0 }]));
   return [
-    ...[...aside].map(([id, to]) => ({ from: at(id).buffer, to, bytes: at(id).bytes })),
-    ...updates.map(({ target, value }) => ({ from: aside.get(value) ?? at(value).buffer, to: at(target).buffer, bytes: at(target).bytes })),
+    ...[...aside].map(([id, to]) => ({ from: at(id).part, to, bytes: at(id).bytes })),
+    ...updates.map(({ target, value }) => ({ from: aside.get(value) ?? at(value).part, to: at(target).part, bytes: at(target).bytes })),
   ];
 }
 
@@ -67,7 +69,11 @@ export function encode(encoder: GPUCommandEncoder, label: string, { dispatches, 
   const pass = encoder.beginComputePass({ label });
   for (const each of dispatches) encodeDispatch(pass, each);
   pass.end();
-  for (const { from, to, bytes } of copies) encoder.copyBufferToBuffer(from, 0, to, 0, bytes);
+  encodeCopies(encoder, copies);
+}
+
+export function encodeCopies(encoder: GPUCommandEncoder, copies: Commands['copies']): void {
+  for (const { from, to, bytes } of copies) encoder.copyBufferToBuffer(from.buffer, from.offset, to.buffer, to.offset, bytes);
 }
 
 export function encodeDispatch(pass: GPUComputePassEncoder, { step, pipeline, group }: Dispatch): void {

@@ -7,6 +7,9 @@ import { resultsOf } from '../buffers.ts';
 /** Shaders read and write whole vectors of four, so that the last one needs its room. */
 export const bytesOf = ({ shape, dtype }: BufferSpec): number => Math.ceil(lengthOf({ shape }) / 4) * (dtype === 'f16' ? 8 : 16);
 
+/** Bytes before its first element in the buffer where it lies. */
+export const offsetOf = ({ within, dtype }: BufferSpec): number => (within?.offset ?? 0) * (dtype === 'f16' ? 2 : 4);
+
 export const lengthOf = ({ shape }: Pick<BufferSpec, 'shape'>): number => shape.reduce((a, b) => a * b, 1);
 
 export const isFed = ({ role }: BufferSpec): boolean => ['input', 'labels', 'scalar', 'random'].includes(role.kind);
@@ -15,7 +18,7 @@ export const isFed = ({ role }: BufferSpec): boolean => ['input', 'labels', 'sca
 export const stepsOf = ({ feed = [], steps }: Program<WebGpuStep>): readonly WebGpuStep[] => [...feed, ...steps];
 
 export interface SlotPlan {
-  /** The slot of each temporary. */
+  /** The slot of each temporary that has its own buffer. */
   readonly slots: ReadonlyMap<BufferId, number>;
   /** The slots' sizes in bytes, largest first. */
   readonly sizes: readonly number[];
@@ -23,11 +26,13 @@ export interface SlotPlan {
 
 /** Slots for a program's temporaries: no two that are alive at once have the same. */
 export function planSlots(program: Program<WebGpuStep>): SlotPlan {
-  const results = resultsOf(program);
-  const temporaries = new Map(program.buffers.filter(({ role }) => role.kind === 'temporary').map((spec) => [spec.id, spec]));
+  const arenas = new Map(program.buffers.flatMap(({ id, within }) => (within ? [[id, within.arena] as const] : [])));
+  const wholeOf = (id: BufferId): BufferId => arenas.get(id) ?? id;
+  const results = new Set([...resultsOf(program)].map(wholeOf));
+  const temporaries = new Map(program.buffers.filter(({ role, within }) => role.kind === 'temporary' && !within).map((spec) => [spec.id, spec]));
   const last = new Map<BufferId, number>();
-  const steps = stepsOf(program);
-  steps.forEach((step, i) => step.bindings.forEach(({ buffer }) => last.set(buffer, i)));
+  const steps = stepsOf(program).map(({ bindings }) => [...new Set(bindings.map(({ buffer }) => wholeOf(buffer)))]);
+  steps.forEach((bound, i) => bound.forEach((id) => last.set(id, i)));
 
   const sizes: number[] = [];
   const slots = new Map<BufferId, number>();
@@ -39,8 +44,8 @@ export function planSlots(program: Program<WebGpuStep>): SlotPlan {
     sizes[slot] = Math.max(sizes[slot] ?? 0, bytes);
     return slot;
   };
-  steps.forEach((step, i) => {
-    const own = step.bindings.flatMap(({ buffer }) => temporaries.get(buffer) ?? []);
+  steps.forEach((bound, i) => {
+    const own = bound.flatMap((id) => temporaries.get(id) ?? []);
     for (const spec of own) if (!slots.has(spec.id)) slots.set(spec.id, take(bytesOf(spec)));
     for (const { id } of own) if (last.get(id) === i && !results.has(id)) free.add(slots.get(id) ?? 0);
   });

@@ -5,9 +5,10 @@ import { checksOf, findingOf } from '../../numerics.ts';
 import type { Check, Checked, Finding, Summary } from '../../numerics.ts';
 import { USAGE } from './allocate.ts';
 import type { Place, Places } from './allocate.ts';
-import { encodeDispatch } from './commands.ts';
+import { encodeCopies, encodeDispatch } from './commands.ts';
 import type { Commands } from './commands.ts';
-import { lengthOf } from './memory.ts';
+import { partsOf } from '../buffers.ts';
+import { bytesOf, lengthOf } from './memory.ts';
 
 const THREADS = 256;
 /** Workgroups of one look; each invocation takes every so many words. */
@@ -69,11 +70,8 @@ export interface Checker {
 
 /** Checks for a program's runs, one at a time. */
 export async function createChecker(gpu: GPUDevice, program: string, places: Places, { dispatches, copies }: Commands): Promise<Checker> {
-  const steps = dispatches.map(({ step }): Checked => ({
-    step: step.name,
-    reads: step.bindings.map(({ buffer }) => buffer),
-    writes: step.bindings.filter(({ access }) => access === 'write').map(({ buffer }) => buffer),
-  }));
+  const parts = dispatches.flatMap(({ step }, dispatch) => partsOf(step).map((part) => ({ dispatch, part })));
+  const steps = parts.map(({ part: { name, reads, writes } }): Checked => ({ step: name, reads, writes }));
   const placeOf = (id: BufferId): Place => places.get(id) ?? missing(id);
   const checks = checksOf({ buffers: [...places.values()].map(({ spec }) => spec) }, steps).filter(({ buffer }) => placeOf(buffer).spec.dtype !== 'i32');
 
@@ -86,13 +84,16 @@ export async function createChecker(gpu: GPUDevice, program: string, places: Pla
     gpu.createComputePipelineAsync({ label: 'look', layout: 'auto', compute: { module: gpu.createShaderModule({ code: SHADER(half) }), entryPoint: 'main' } });
   const [full, half] = await Promise.all([pipeline(false), pipeline(true)]);
   const looks = checks.map(({ at, buffer: id }, i) => {
-    const { spec, buffer } = placeOf(id);
+    const { spec, buffer, offset } = placeOf(id);
     const chosen = spec.dtype === 'f16' ? half : full;
-    const entries = [{ binding: 0, resource: { buffer } }, { binding: 1, resource: { buffer: summaries } }, { binding: 2, resource: { buffer: where, offset: ALIGN * i, size: 8 } }];
+    const entries = [{ binding: 0, resource: { buffer, offset, size: bytesOf(spec) } }, { binding: 1, resource: { buffer: summaries } }, { binding: 2, resource: { buffer: where, offset: ALIGN * i, size: 8 } }];
     return { at, pipeline: chosen, group: gpu.createBindGroup({ layout: chosen.getBindGroupLayout(0), entries }), workgroups: Math.min(WORKGROUPS, Math.ceil(lengthOf(spec) / THREADS)) };
   });
-  const byStep = new Map<number, typeof looks>();
-  for (const each of looks) byStep.set(each.at, [...(byStep.get(each.at) ?? []), each]);
+  const byDispatch = new Map<number, typeof looks>();
+  for (const each of looks) {
+    const at = parts[each.at]?.dispatch ?? -1;
+    byDispatch.set(at, [...(byDispatch.get(at) ?? []), each]);
+  }
   const empty = Uint32Array.from({ length: WORDS * checks.length }, (_, word) => (word % WORDS === 2 ? 0xffffffff : 0));
 
   return {
@@ -100,7 +101,7 @@ export async function createChecker(gpu: GPUDevice, program: string, places: Pla
       gpu.queue.writeBuffer(summaries, 0, empty);
       const pass = encoder.beginComputePass({ label });
       const look = (at: number): void => {
-        for (const { pipeline: chosen, group, workgroups } of byStep.get(at) ?? []) {
+        for (const { pipeline: chosen, group, workgroups } of byDispatch.get(at) ?? []) {
           pass.setPipeline(chosen);
           pass.setBindGroup(0, group);
           pass.dispatchWorkgroups(workgroups);
@@ -112,7 +113,7 @@ export async function createChecker(gpu: GPUDevice, program: string, places: Pla
         look(at);
       });
       pass.end();
-      for (const { from, to, bytes } of copies) encoder.copyBufferToBuffer(from, 0, to, 0, bytes);
+      encodeCopies(encoder, copies);
       encoder.copyBufferToBuffer(summaries, 0, staging, 0, size);
     },
     async find() {

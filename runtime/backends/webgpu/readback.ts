@@ -21,7 +21,7 @@ export function createStaging(gpu: GPUDevice, size: number): Staging {
   const buffer = gpu.createBuffer({ label: 'results', size, usage: USAGE.mapRead | USAGE.copyTarget });
   return {
     size,
-    copy: (encoder, place, offset) => encoder.copyBufferToBuffer(place.buffer, 0, buffer, offset, sizeOf(place)),
+    copy: (encoder, place, offset) => encoder.copyBufferToBuffer(place.buffer, place.offset, buffer, offset, sizeOf(place)),
     async read(parts) {
       try {
         await buffer.mapAsync(MAP_READ);

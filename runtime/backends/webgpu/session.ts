@@ -112,9 +112,9 @@ export function createSession({ gpu, adapter }: Device, { train: { seed } }: Mod
   };
 }
 
-function write(gpu: GPUDevice, { spec, buffer }: Place, values: Tensor): void {
+function write(gpu: GPUDevice, { spec, buffer, offset }: Place, values: Tensor): void {
   const typed = spec.dtype === 'i32' ? (values instanceof Int32Array ? values : Int32Array.from(values)) : values instanceof Float32Array ? values : Float32Array.from(values);
-  gpu.queue.writeBuffer(buffer, 0, typed as Float32Array<ArrayBuffer>);
+  gpu.queue.writeBuffer(buffer, offset, typed as Float32Array<ArrayBuffer>);
 }
 
 function valuesFor(spec: BufferSpec, feeds: ReadonlyMap<BufferId, Tensor>): Tensor {

@@ -2,7 +2,7 @@
 
 import type { ProfiledRun } from '../../backend.ts';
 import { USAGE } from './allocate.ts';
-import { encodeDispatch } from './commands.ts';
+import { encodeCopies, encodeDispatch } from './commands.ts';
 import type { Commands } from './commands.ts';
 
 /** Queries that a set has at most in WebGPU, two for each dispatch. */
@@ -35,7 +35,7 @@ export function createTimer(gpu: GPUDevice, { dispatches, copies }: Commands): T
         encodeDispatch(pass, dispatch);
         pass.end();
       });
-      for (const { from, to, bytes } of copies) encoder.copyBufferToBuffer(from, 0, to, 0, bytes);
+      encodeCopies(encoder, copies);
       sets.forEach((set, i) => encoder.resolveQuerySet(set, 0, set.count, resolved, 8 * MOST * i));
       encoder.copyBufferToBuffer(resolved, 0, staging, 0, size);
     },

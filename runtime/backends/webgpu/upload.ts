@@ -24,7 +24,7 @@ export async function upload(gpu: GPUDevice, { splits, channels }: DeviceData): 
 
   if (all.flat().some(({ spec }) => bytesOf(spec) > mostBytes(gpu))) return undefined;
   gpu.pushErrorScope('out-of-memory');
-  const groups = all.map((group) => group.map(({ spec, contents }) => ({ spec, contents, buffer: storage(gpu, spec.id, bytesOf(spec)) })));
+  const groups = all.map((group) => group.map(({ spec, contents }) => ({ spec, contents, buffer: storage(gpu, spec.id, bytesOf(spec)), offset: 0 })));
   if (await gpu.popErrorScope()) {
     for (const { buffer } of groups.flat()) buffer.destroy();
     return undefined;
@@ -32,7 +32,7 @@ export async function upload(gpu: GPUDevice, { splits, channels }: DeviceData): 
   for (const { buffer, contents } of groups.flat()) write(gpu, buffer, contents);
 
   const [shared = [], ...own] = groups;
-  const byId = (places: readonly Place[]): Places => new Map(places.map(({ spec, buffer }) => [spec.id, { spec, buffer }]));
+  const byId = (places: readonly Place[]): Places => new Map(places.map((place) => [place.spec.id, place]));
   const [clock] = shared;
   if (!clock) throw new Error('no clock');
   return { clock: clock.buffer, splits: new Map(given.map(([name, { count }], i) => [name, { count, places: byId([...shared, ...(own[i] ?? [])]) }])) };
