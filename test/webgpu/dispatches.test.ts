@@ -87,6 +87,17 @@ describe('updates', () => {
     expect(work(together)).toEqual(work(apart));
   });
 
+  test.each(['f32', 'f16'] as const)('of more layers are no more dispatches, in %s', (precision) => {
+    const counts = [8, 16].map((layers) => {
+      const deep = net('optimizer adam(lr: 1e-3) weight_decay 0.1 clip_norm 1').replace('flatten', `flatten ${'-> dense(32) -> tanh '.repeat(layers)}`);
+      const program = step(deep, { precision, batch: 16 });
+      expect(updating(program)).toHaveLength(1);
+      return program.steps.length;
+    });
+    // A product forward and two backward, and the sum of the bias's gradient.
+    expect((counts[1] ?? 0) - (counts[0] ?? 0)).toBeLessThanOrEqual(4 * 8);
+  });
+
   test('of streams whose gradients are parts of one are in the same dispatch', () => {
     const [only, ...more] = updating(step(example('case-a')));
     expect(more).toEqual([]);

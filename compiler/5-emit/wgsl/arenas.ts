@@ -6,7 +6,7 @@ import { elementCount } from '../../2-graph/types.ts';
 import type { Buffer } from '../../4-kernels/kernel.ts';
 import type { BufferSpec, DeviceLimits, Within } from '../model.ts';
 import { patternOf, steppedUp } from './congruent.ts';
-import { valuesIn, writesIn } from './form.ts';
+import { valuesIn } from './form.ts';
 import type { Form } from './form.ts';
 import type { Group } from './groups.ts';
 import { boundFor } from './shader.ts';
@@ -28,8 +28,8 @@ export interface ArenaOptions {
 }
 
 /**
- * Places for the buffers of groups that bind too many, or do the same to several weights. The last group chooses first: it is the one that updates all weights, and what it does alike to many of
- * them should find their buffers in one order. The first such buffers of all tasks lie one after the other, then the second ones, and so on.
+ * Places for the buffers of groups that bind too many, or do the same to several weights. The last group chooses first: it is the one that updates all weights, and
+ * what it does alike to many of them should find their buffers in one order. The first such buffers of all tasks lie one after the other, then the second ones, and so on.
  */
 export function arenasFor(groups: readonly Group[], { limits, home, buffer, kind, products }: ArenaOptions): Arenas {
   const within = new Map<ValueId, Within>();
@@ -39,7 +39,7 @@ export function arenasFor(groups: readonly Group[], { limits, home, buffer, kind
   const places: Places = { home, within: (id) => within.get(id) };
 
   const place = (forms: readonly Form[], name: string): void => {
-    const written = new Set(forms.flatMap(writesIn).map(home));
+    const written = new Set(forms.flatMap((form) => form.writes).map(home));
     /** The arena of a buffer: of one class and type. */
     const classOf = (id: ValueId): string => {
       const of = kind(id);
@@ -73,7 +73,7 @@ export function arenasFor(groups: readonly Group[], { limits, home, buffer, kind
     const forms = group.flat();
     const values = forms.flatMap(valuesIn);
     const isJoined = group.length === 1 && values.some((id) => ['weight', 'state'].includes(kind(home(id)) ?? '')) && hasTwins(forms, home);
-    if (isJoined || boundFor(values, places).size > limits.storageBuffers) place(forms, forms[0]?.tasks[0]?.name ?? '');
+    if (isJoined || boundFor(values, places).size > limits.storageBuffers) place(forms, forms[0]?.tasks[0].name ?? '');
   }
 
   // A product must not write a part of an arena while it only reads another.

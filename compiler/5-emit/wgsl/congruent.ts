@@ -1,6 +1,7 @@
 // Tasks that do the same to other buffers, element by element, as the updates of weights do: where their buffers lie one after the other, they are one task over all of them.
 
 import type { ValueId } from '../../2-graph/graph.ts';
+import { elementCount } from '../../2-graph/types.ts';
 import { load, mapExpr, showExpr } from '../../4-kernels/expr.ts';
 import type { Expr } from '../../4-kernels/expr.ts';
 import { showIndex } from '../../4-kernels/indexing.ts';
@@ -16,8 +17,9 @@ export interface Pattern {
 
 /** Undefined where elements are not treated alike or do not keep their numbers. */
 export function patternOf({ tasks, element, wide, isTree }: Form, home: Places['home']): Pattern | undefined {
-  const [task] = tasks;
-  if (!task || tasks.length > 1 || isTree || task.stores.some(({ guard }) => guard)) return undefined;
+  const [task, ...others] = tasks;
+  // What another task stores beyond the elements must not be written over.
+  if (others.length > 0 || isTree || task.stores.some(({ output, guard }) => guard || elementCount(output.shape) !== element.extent)) return undefined;
   const buffers: ValueId[] = [];
   const locals = new Map(task.lets.map(({ name }, i) => [name, `v${i}`]));
   let alike = true;
@@ -49,27 +51,32 @@ export const steppedUp = (elements: number): number => Math.ceil(elements / STEP
 
 /** The forms with those as one that are congruent and whose buffers follow each other in the same arenas. What lies between them is written too, and read by nobody. */
 export function joined(forms: readonly Form[], { home, within }: Places): Form[] {
-  const placed = forms.map((form) => ({ form, pattern: patternOf(form, home) }));
-  const startOf = ({ pattern }: (typeof placed)[number]): number => within(pattern?.buffers[0] ?? '')?.offset ?? 0;
-  placed.sort((a, b) => startOf(a) - startOf(b));
-  const rows: (typeof placed)[] = [];
-  for (const each of placed) {
-    const row = rows.find((other) => {
-      const last = other.at(-1);
-      if (!each.pattern || !last?.pattern || each.pattern.text !== last.pattern.text) return false;
-      const before = last.pattern.buffers;
-      return each.pattern.buffers.every((id, i) => {
-        const [a, b] = [within(before[i] ?? ''), within(id)];
-        return a && b && a.arena === b.arena && b.offset - a.offset === steppedUp(last.form.element.extent);
-      });
+  const placed = forms.map((form): Placed => {
+    const pattern = patternOf(form, home);
+    return { form, pattern, start: within(pattern?.buffers[0] ?? '')?.offset ?? 0 };
+  });
+  const follows = (before: Placed, after: Placed): boolean =>
+    before.pattern !== undefined && before.pattern.text === after.pattern?.text && before.pattern.buffers.every((id, i) => {
+      const [a, b] = [within(id), within(after.pattern?.buffers[i] ?? '')];
+      return a && b && a.arena === b.arena && b.offset - a.offset === steppedUp(before.form.element.extent);
     });
+  const rows: [Placed, ...Placed[]][] = [];
+  for (const each of placed.sort((a, b) => a.start - b.start)) {
+    const row = rows.find((other) => follows(other.at(-1) ?? other[0], each));
     if (row) row.push(each);
     else rows.push([each]);
   }
-  return rows.map((row): Form => {
-    const [first, last] = [row[0], row.at(-1)];
-    if (!first || !last || first === last) return (row[0] as (typeof placed)[number]).form;
-    const extent = startOf(last) - startOf(first) + last.form.element.extent;
-    return spanForm(row.flatMap(({ form }) => form.tasks), { ...first.form.element, extent }, first.form.wide.size > 0);
+  return rows.map(([first, ...others]): Form => {
+    const last = others.at(-1);
+    if (!last) return first.form;
+    const extent = last.start - first.start + last.form.element.extent;
+    return spanForm([...first.form.tasks, ...others.flatMap(({ form }) => form.tasks)], { ...first.form.element, extent }, first.form.wide.size > 0);
   });
+}
+
+interface Placed {
+  readonly form: Form;
+  readonly pattern: Pattern | undefined;
+  /** Where its first buffer lies. */
+  readonly start: number;
 }

@@ -3,7 +3,6 @@
 import type { ValueId } from '../../2-graph/graph.ts';
 import type { Var } from '../../4-kernels/indexing.ts';
 import type { Helpers } from './functions.ts';
-import { readsOf, writesOf } from './nest.ts';
 import type { Task } from './nest.ts';
 import type { Bound } from './writer.ts';
 
@@ -12,8 +11,10 @@ export type Setting = 'alone' | 'branch' | 'single';
 
 export interface Form {
   /** The tasks, over the numbers of their elements: more than one where they are written as if they were one. */
-  readonly tasks: readonly Task[];
+  readonly tasks: readonly [Task, ...Task[]];
   readonly element: Var;
+  readonly reads: readonly ValueId[];
+  readonly writes: readonly ValueId[];
   /** The buffers that it binds as vectors of four; all that it writes, or none of them. */
   readonly wide: ReadonlySet<ValueId>;
   /** Whether threads join what they have in workgroup memory. */
@@ -27,6 +28,4 @@ export interface Form {
   readonly write: (shader: { readonly bound: (id: ValueId) => Bound; readonly helpers: Helpers }, threads: number, setting: Setting) => string[];
 }
 
-export const readsIn = ({ tasks }: Form): ValueId[] => tasks.flatMap(readsOf);
-export const writesIn = ({ tasks }: Form): ValueId[] => tasks.flatMap(writesOf);
-export const valuesIn = (form: Form): ValueId[] => [...readsIn(form), ...writesIn(form)];
+export const valuesIn = ({ reads, writes }: Form): ValueId[] => [...reads, ...writes];

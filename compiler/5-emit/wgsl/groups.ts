@@ -3,7 +3,7 @@
 
 import type { ValueId } from '../../2-graph/graph.ts';
 import type { DeviceLimits } from '../model.ts';
-import { valuesIn, writesIn } from './form.ts';
+import { valuesIn } from './form.ts';
 import type { Form } from './form.ts';
 import { boundFor } from './shader.ts';
 import type { Places } from './shader.ts';
@@ -57,13 +57,13 @@ export function gathered<Other>(items: readonly (Form | Other)[], isForm: (item:
   return groups;
 }
 
-const isOfKernel = (a: Form, b: Form): boolean => a.tasks[0]?.kernel === b.tasks[0]?.kernel;
+const isOfKernel = (a: Form, b: Form): boolean => a.tasks[0].kernel === b.tasks[0].kernel;
 
 /** Whether one of two tasks writes what the other reads or writes. */
 function meet(a: Form, b: Form, home: Places['home']): boolean {
   const touched = (form: Form): ReadonlySet<ValueId> => new Set(valuesIn(form).map(home));
   const [ofA, ofB] = [touched(a), touched(b)];
-  return writesIn(a).some((id) => ofB.has(home(id))) || writesIn(b).some((id) => ofA.has(home(id)));
+  return a.writes.some((id) => ofB.has(home(id))) || b.writes.some((id) => ofA.has(home(id)));
 }
 
 /** A group as several where a device does not bind what it needs. */
@@ -89,7 +89,7 @@ export function fittingGroups(group: Group, places: Places, limits: DeviceLimits
 function fits(forms: readonly Form[], places: Places, { storageBuffers }: DeviceLimits): boolean {
   const bound = boundFor(forms.flatMap(valuesIn), places);
   if (bound.size > storageBuffers) return false;
-  const narrow = new Set(forms.flatMap((form) => writesIn(form).filter((id) => !form.wide.has(id))).map(places.home));
+  const narrow = new Set(forms.flatMap((form) => form.writes.filter((id) => !form.wide.has(id))).map(places.home));
   const wide = new Set(forms.flatMap((form) => [...form.wide]).map(places.home));
   return [...bound.values()].every((ids) => !ids.some((id) => narrow.has(id)) || !ids.some((id) => wide.has(id)));
 }

@@ -6,7 +6,7 @@ import { showIndex, times, use } from '../../4-kernels/indexing.ts';
 import type { Index, Var } from '../../4-kernels/indexing.ts';
 import { unflatten } from '../../4-kernels/rule.ts';
 import type { Form } from './form.ts';
-import { moved, readsOf } from './nest.ts';
+import { moved, readsOf, writesOf } from './nest.ts';
 import type { Task } from './nest.ts';
 import { isVector, LANES, testVectorises, vectorBuffers, vectorises } from './runs.ts';
 import { operationsAt } from './work.ts';
@@ -32,12 +32,14 @@ export function loopForm(task: Task): Form {
 }
 
 /** The first of tasks over the numbers of their elements, from its own elements on to those of the last. */
-export function spanForm(tasks: readonly Task[], element: Var, wide: boolean): Form {
+export function spanForm(tasks: Form['tasks'], element: Var, wide: boolean): Form {
   const own: Var = wide ? { name: 'q', extent: Math.ceil(element.extent / LANES) } : element;
-  const flat = tasks[0] ?? missing();
+  const [flat] = tasks;
   return {
     tasks,
     element,
+    reads: [...new Set(tasks.flatMap(readsOf))],
+    writes: tasks.flatMap(writesOf),
     wide: new Set(wide ? tasks.flatMap((each) => wideBuffers(each, element.name)) : []),
     isTree: false,
     threads: INVOCATIONS,
@@ -54,10 +56,6 @@ export function spanForm(tasks: readonly Task[], element: Var, wide: boolean): F
     },
   };
 }
-
-const missing = (): never => {
-  throw new Error('a form has at least one task');
-};
 
 /** The names and stores of an element. */
 export function writeElement(writer: Writer, { lets, stores }: Pick<Task, 'lets' | 'stores'>, scope: Scope): void {

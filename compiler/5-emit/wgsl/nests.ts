@@ -2,7 +2,6 @@
 
 import type { WebGpuStep } from '../model.ts';
 import { joined } from './congruent.ts';
-import { readsIn, writesIn } from './form.ts';
 import type { Form } from './form.ts';
 import type { Helpers } from './functions.ts';
 import { threadsForSmall } from './groups.ts';
@@ -13,7 +12,7 @@ import { indent } from './writer.ts';
 
 export function nestsStep(group: Group, { buffer, places, device }: Emission): WebGpuStep {
   const all = group.flat();
-  const bindings = bindingsOf({ reads: all.flatMap(readsIn), writes: all.flatMap(writesIn), wide: new Set(all.flatMap(({ wide }) => [...wide])), buffer, places });
+  const bindings = bindingsOf({ reads: all.flatMap((form) => form.reads), writes: all.flatMap((form) => form.writes), wide: new Set(all.flatMap(({ wide }) => [...wide])), buffer, places });
   const helpers: Helpers = new Map();
   const shader = { bound: bindings.bound, helpers };
   const threads = group.length > 1 ? threadsForSmall(device.limits) : Math.max(...all.map((form) => form.threads));
@@ -48,8 +47,7 @@ const comment = ({ tasks }: Form): string => `// ${tasks.map(({ name }) => name)
 /** The first task's name, and those of the other kernels, if these are few. */
 function nameOf(forms: readonly Form[]): string {
   const tasks = forms.flatMap((form) => form.tasks);
-  const [first, ...others] = [...new Map(tasks.map(({ name, kernel }) => [kernel, name])).keys()];
-  const head = tasks[0]?.name ?? first ?? '';
-  if (others.length <= 2) return [head, ...others].join(' + ');
-  return `${head} + ... + ${others.at(-1) ?? ''} (${others.length + 1} kernels)`;
+  const [, ...others] = new Set(tasks.map(({ kernel }) => kernel));
+  const names = [tasks[0]?.name ?? '', ...others];
+  return names.length <= 3 ? names.join(' + ') : `${names[0]} + ... + ${names.at(-1)} (${names.length} kernels)`;
 }

@@ -161,13 +161,14 @@ function updatesInPlace(graph: Graph, tasks: readonly (Task | WithTiling)[], lim
   const results = resultsOf({ ...graph, updates: [], gradients: [] });
   const values = graph.updates.map((update) => update.value);
   const places = new Map<ValueId, ValueId>();
+  const lastRead = new Map(tasks.flatMap((task, at) => readsOf(task).map((id) => [id, at] as const)));
   for (const { target, value } of graph.updates) {
     const writers = tasks.filter((task) => task.stores.some(({ output }) => output.id === value));
     const [writer] = writers;
     const store = writer?.stores.find(({ output }) => output.id === value);
     const isSingle = values.filter((each) => each === value).length === 1 && writers.length === 1 && !values.includes(target) && !results.has(value);
     if (!writer || !store || !isSingle || store.guard || (!('tiling' in writer) && treeShape(writer, limits))) continue;
-    const readLater = tasks.slice(tasks.indexOf(writer) + 1).some((task) => readsOf(task).includes(target));
+    const readLater = (lastRead.get(target) ?? -1) > tasks.indexOf(writer);
     // The factors of a product are read by other threads than the one that stores.
     const factors = 'tiling' in writer ? writer.lets.filter(({ name }) => name === writer.root.local).flatMap((each) => buffersOf(each.value)) : [];
     const here = [...writer.lets, ...writer.stores].every((each) => readsOnlyAt(each.value, target, showIndex(store.index)));

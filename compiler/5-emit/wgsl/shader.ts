@@ -34,15 +34,12 @@ export interface Places {
 
 /** The buffers that are bound for values, and what each is bound for: an arena where it holds several of them, for no part of a buffer may be written while another is only read. */
 export function boundFor(values: readonly ValueId[], { home, within }: Places): Map<ValueId, ValueId[]> {
-  const homes = [...new Set(values.map(home))];
-  const inArena = (id: ValueId): ValueId[] => homes.filter((other) => within(other)?.arena === within(id)?.arena);
-  const bound = new Map<ValueId, ValueId[]>();
-  for (const id of homes) {
-    const { arena } = within(id) ?? {};
-    const together = arena === undefined ? [id] : inArena(id);
-    bound.set(arena !== undefined && together.length > 1 ? arena : id, together);
+  const together = new Map<ValueId, ValueId[]>();
+  for (const id of new Set(values.map(home))) {
+    const whole = within(id)?.arena ?? id;
+    together.set(whole, [...(together.get(whole) ?? []), id]);
   }
-  return bound;
+  return new Map([...together].map(([whole, ids]) => [ids.length > 1 ? whole : (ids[0] ?? whole), ids]));
 }
 
 /** The buffers of a shader under construction. */

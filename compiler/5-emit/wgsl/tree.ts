@@ -8,7 +8,7 @@ import { unflatten } from '../../4-kernels/rule.ts';
 import type { DeviceLimits } from '../model.ts';
 import type { Form } from './form.ts';
 import { byElement, elementOf, loopForm, writeElement } from './loops.ts';
-import { moved, readsOf } from './nest.ts';
+import { moved, readsOf, writesOf } from './nest.ts';
 import type { Task } from './nest.ts';
 import { guardsLoads } from './runs.ts';
 import { functionFor } from './functions.ts';
@@ -82,11 +82,13 @@ function treeForm(task: Task, { across, deep }: Shape): Form {
   return {
     tasks: [flat],
     element,
+    reads: readsOf(flat),
+    writes: writesOf(flat),
     wide: new Set(),
     isTree: true,
     threads: across * deep,
     blocks: () => blocks,
-    turns: () => blocks * (operationsAt(flat) / deep + readsOf(flat).length + 2 * Math.log2(deep)),
+    turns: () => blocks * (operationsAt(flat) / deep + readsOf(flat).length + Math.log2(deep)),
     write(shader, _threads, setting) {
       const writer = createWriter({ ...shader, fresh: createNames() });
       const scope = createScope([element.name], { together: (reduction, inside) => together(writer, reduction, { across, deep }, inside, shader.helpers) });

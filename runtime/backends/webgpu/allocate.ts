@@ -28,7 +28,10 @@ export function allocate(gpu: GPUDevice, { programs }: Model<WebGpuStep>): Map<s
   // A program that does not say where a weight lies takes it from where another has it.
   for (const spec of all.flatMap(([, { buffers }]) => buffers)) {
     const buffer = isKept(spec) && arenas.get(spec.within?.arena ?? '');
-    if (buffer) kept.set(spec.id, { buffer, offset: offsetOf(spec) });
+    if (!buffer) continue;
+    const before = kept.get(spec.id);
+    if (before && (before.buffer !== buffer || before.offset !== offsetOf(spec))) throw new Error(`%${spec.id} lies in two places`);
+    kept.set(spec.id, { buffer, offset: offsetOf(spec) });
   }
   const own = (spec: BufferSpec): Omit<Place, 'spec'> => {
     const place = kept.get(spec.id) ?? { buffer: storage(gpu, spec.id, bytesOf(spec)), offset: 0 };
