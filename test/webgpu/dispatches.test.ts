@@ -176,7 +176,7 @@ test('no step is merged with a product, or with one that waits for a product in 
 
 test.each(['f32', 'f16'] as const)('shaders with arenas and branches compile in %s', async (precision) => {
   const source = create(['backend=null', 'enable-dawn-features=allow_unsafe_apis']);
-  for (const text of [...OPTIMIZERS.map((train) => net(train)), example('case-e'), example('mlp')]) {
+  for (const text of [...OPTIMIZERS.map((train) => net(train)), example('case-a'), example('case-d'), example('case-e'), example('mlp')]) {
     const session = await webgpuBackend({ source, software: true }).open(compile(text, { precision }));
     await session.dispose();
   }
