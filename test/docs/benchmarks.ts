@@ -22,11 +22,11 @@ const recordsOf = <Row>(benchmark: string): Recorded<Row>[] =>
 const NONE = 'Nothing is recorded yet.';
 
 /** A section for each record: where and how it was run, then its table. */
-function sections<Row>(benchmark: string, head: readonly string[], rowsOf: (rows: readonly Row[]) => readonly (readonly string[])[]): string {
-  const all = recordsOf<Row>(benchmark).map(({ machine, versions, date, command, rows }) => {
+function sections<Row>(benchmark: string, head: readonly string[], rowsOf: (rows: readonly Row[], options: Recorded<Row>['options']) => readonly (readonly string[])[]): string {
+  const all = recordsOf<Row>(benchmark).map(({ machine, versions, date, command, rows, options }) => {
     const where = [machine.gpu ?? `${machine.cores} x ${machine.cpu}`, ...(machine.driver === null ? [] : [`driver ${machine.driver}`])].join(', ');
     const made = Object.entries(versions).map(([what, version]) => `${what} ${version}`).join(', ');
-    return `${where}; ${made}; ${date}: \`${command}\`\n\n${table(head, rowsOf(rows))}`;
+    return `${where}; ${made}; ${date}: \`${command}\`\n\n${table(head, rowsOf(rows, options))}`;
   });
   return all.length === 0 ? NONE : all.join('\n\n');
 }
@@ -66,9 +66,9 @@ export const gradientTables = (): string =>
 const percent = (share: number | null): string => (share === null ? '–' : (100 * share).toFixed(1));
 
 export const trainTables = (): string =>
-  sections<TrainRow>('train', ['net', 'on', 'epochs', 'minutes', 'images/s', 'training accuracy', 'test accuracy', 'best'], (rows) =>
+  sections<TrainRow>('train', ['net', 'width', 'on', 'epochs', 'minutes', 'images/s', 'training accuracy', 'test accuracy', 'best'], (rows, { width }) =>
     rows.map(({ net, backend, epochs, trainingMinutes, imagesPerSecond, train, test, bestTest }) => [
-      net, backend, String(epochs), trainingMinutes.toFixed(1), imagesPerSecond.toFixed(0), percent(train.accuracy), percent(test.accuracy), percent(bestTest),
+      net, String(width), backend, String(epochs), trainingMinutes.toFixed(1), imagesPerSecond.toFixed(0), percent(train.accuracy), percent(test.accuracy), percent(bestTest),
     ]));
 
 export const checkTables = (): string =>
