@@ -99,10 +99,16 @@ function chooseKernels(plan: Plan): void {
     }, undefined);
 
   const classifiers = new Map<ValueId | undefined, Kernel>();
-  let norm: Kernel | undefined;
-  let update: Kernel | undefined;
+  const joint = new Map<'norm' | 'update', Kernel>();
+  /** The one kernel of its kind, or the next where the node reads what is made after it. */
+  const joining = (kind: 'norm' | 'update', node: Node, last: Kernel | undefined): Kernel => {
+    const before = joint.get(kind);
+    const kernel = before && (!last || last.order <= before.order) ? before : open(kind, node);
+    joint.set(kind, kernel);
+    return kernel;
+  };
   const choose = (node: Node, last: Kernel | undefined): Kernel => {
-    if (node.tags.phase === 'update' && !isRoot(node)) return (update = update && (!last || last.order <= update.order) ? update : open('update', node));
+    if (node.tags.phase === 'update' && !isRoot(node)) return joining('update', node, last);
     if (groupOf(node.kind) === 'classifier') {
       // One kernel for what reads the same class scores.
       const [logits] = node.inputs;
@@ -112,9 +118,7 @@ function chooseKernels(plan: Plan): void {
       return kernel;
     }
     // One kernel for what is asked of all gradients: whether they are finite, and their norms.
-    if (isNorm(node)) {
-      return (norm = norm && (!last || last.order <= norm.order) ? norm : open('norm', node));
-    }
+    if (isNorm(node)) return joining('norm', node, last);
     if (isRoot(node)) return last && poolsResult(plan, node, last) ? last : open(groupOf(node.kind) === 'contraction' ? 'contraction' : 'root', node);
     if (last && followsPart(plan, node, last)) return last;
     const joins = last && isElementwise(node.kind) && sameShape(last.shape, node.type.shape) && !COMPOUND.has(last.kind);

@@ -1,8 +1,8 @@
 // What the programs of all backends have in common: buffers and their roles, results and updates, read off a graph that is bound to a batch.
 
 import type { Graph, Node, ValueId } from '../2-graph/graph.ts';
-import { SCALE, SKIPPED_STEPS } from '../3-passes/loss-scale.ts';
 import { concreteShape } from '../2-graph/types.ts';
+import { SCALE, SKIPPED_STEPS } from '../3-passes/loss-scale.ts';
 import type { BufferSpec, Program, Role } from './model.ts';
 
 /** What fills a node's buffer. */

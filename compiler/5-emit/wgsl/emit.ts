@@ -117,4 +117,3 @@ function productStep({ root, tiling, ...task }: WithTiling, emission: Emission):
   const whole = { groups, rows, columns, depth: length, factors: root.factors, left: product.left(group, row, depth), right: product.right(group, depth, column) };
   return gemmStep(task.name, { ...whole, values: moved(values, by), sum: root.local }, tiling, emission);
 }
-

@@ -35,7 +35,6 @@ export type Tilings = (sizes: Sizes, device: DeviceProfile) => Tiling | undefine
 /** What one dispatch computes. */
 export type Part = WithTiling | Group;
 
-
 export const isGroup = (part: Part): part is Group => Array.isArray(part);
 
 export interface Plan {
@@ -180,4 +179,3 @@ function updatesInPlace(graph: Graph, tasks: readonly (Task | WithTiling)[], lim
 /** Whether every load from the buffer, if any, is from this very place. */
 const readsOnlyAt = (expr: Expr, buffer: ValueId, place: string): boolean =>
   expr.kind === 'load' ? expr.buffer !== buffer || showIndex(expr.index) === place : children(expr).every((inner) => readsOnlyAt(inner, buffer, place));
-
