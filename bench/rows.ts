@@ -98,3 +98,13 @@ export interface ProductRow {
   /** From one thread to all. */
   readonly speedup: number;
 }
+
+/** A kind of request to the language server, in milliseconds: how long answers took, and how long the server's own thread ran for them. */
+export interface EditorRow {
+  readonly request: string;
+  readonly asked: number;
+  readonly median: number;
+  readonly most: number;
+  /** Null where the system does not tell. */
+  readonly thread: { readonly median: number; readonly most: number } | null;
+}

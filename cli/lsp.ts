@@ -20,7 +20,7 @@ export const lspCommand: AddCommand = (program, io, done) => {
 };
 
 async function run(io: Io): Promise<number> {
-  const { serve } = await import('../editor/server/server.ts');
+  const [{ serve }, { warmUp }] = await Promise.all([import('../editor/server/server.ts'), import('../editor/server/warmup.ts')]);
   const input = io.stdin instanceof Readable ? io.stdin : Readable.from(io.stdin);
   const output = new Writable({
     write(chunk: Buffer | string, _, written) {
@@ -31,7 +31,9 @@ async function run(io: Io): Promise<number> {
   const disk = await diskReader(io);
   // A pipe would keep the server waiting.
   const read: Reader['read'] = (file) => (existsSync(file) && !statSync(file).isFile() ? unreadable(file) : disk.read(file));
-  return serve({ input, output, disk: { ...disk, read }, version: VERSION });
+  let serving = true;
+  void warmUp(() => serving);
+  return serve({ input, output, disk: { ...disk, read }, version: VERSION }).finally(() => { serving = false; });
 }
 
 const unreadable = (file: string): Diagnostic => diagnostic('ZZ1008', { file, line: 1, column: 1, span: { start: 0, end: 0 } }, `${file} is no file`);

@@ -108,15 +108,18 @@ export function layout(doc: Doc, width: number): string {
 
 /** Whether a part, on one line, and what follows it up to the next place to break, fits into the room. The last of the first `count` commands follows. */
 function fits(doc: Doc, rest: readonly Command[], count: number, room: number): boolean {
-  const todo: { readonly doc: Doc; readonly flat: boolean }[] = [{ doc, flat: true }];
-  let next = count;
+  const todo: Doc[] = [doc];
+  let [next, flat] = [count, true];
   for (let left = room; left >= 0; ) {
-    const command = todo.pop() ?? rest[--next];
-    if (command === undefined) return true;
-    const { doc: part, flat } = command;
+    let part = todo.pop();
+    if (part === undefined) {
+      const command = rest[--next];
+      if (command === undefined) return true;
+      ({ doc: part, flat } = command);
+    }
     if (typeof part === 'string') left -= part.length;
-    else if (isList(part)) for (let i = part.length - 1; i >= 0; i--) todo.push({ doc: part[i] ?? '', flat });
-    else if (part.kind === 'indent' || part.kind === 'group') todo.push({ doc: part.doc, flat });
+    else if (isList(part)) for (let i = part.length - 1; i >= 0; i--) todo.push(part[i] ?? '');
+    else if (part.kind === 'indent' || part.kind === 'group') todo.push(part.doc);
     else if (part.kind === 'comment' || !flat || part.flat === undefined) return true;
     else left -= part.flat.length;
   }

@@ -22,18 +22,17 @@ const MOST_ENTRIES = 50_000;
 
 const entered = (entry: Dirent): boolean => entry.isDirectory() && !entry.name.startsWith('.') && !SKIPPED.has(entry.name);
 
-/** The .zz files below some folders, as far as they can be read. */
+/** The .zz files below some folders, as far as they can be read: level by level, the folders of one at the same time. */
 export async function findSources(folders: readonly string[]): Promise<string[]> {
-  const [found, pending] = [new Set<string>(), [...folders]];
-  let entries = 0;
-  for (let folder = pending.pop(); folder !== undefined && entries < MOST_ENTRIES; folder = pending.pop()) {
-    const place = folder;
-    const all = await readdir(place, { withFileTypes: true }).catch(() => []);
-    entries += all.length;
-    for (const entry of all) {
-      if (entry.isFile() && entry.name.endsWith('.zz')) found.add(join(place, entry.name));
-      else if (entered(entry)) pending.push(join(place, entry.name));
-    }
+  const found = new Set<string>();
+  let [level, entries] = [folders, 0];
+  while (level.length > 0 && entries < MOST_ENTRIES) {
+    const listed = await Promise.all(level.map(async (folder) => ({ folder, all: await readdir(folder, { withFileTypes: true }).catch(() => []) })));
+    level = listed.flatMap(({ folder, all }) => {
+      entries += all.length;
+      for (const entry of all) if (entry.isFile() && entry.name.endsWith('.zz')) found.add(join(folder, entry.name));
+      return all.filter(entered).map((entry) => join(folder, entry.name));
+    });
   }
   return [...found].sort();
 }

@@ -1,5 +1,6 @@
 // The language server: what it can do, how a session begins and ends, and when diagnostics are sent.
 
+import { setImmediate } from 'node:timers/promises';
 import { createConnection, DidChangeWatchedFilesNotification, TextDocuments, TextDocumentSyncKind } from 'vscode-languageserver';
 import type { Connection, InitializeParams, InitializeResult } from 'vscode-languageserver';
 import { createProtocolConnection, StreamMessageReader, StreamMessageWriter } from 'vscode-languageserver-protocol/node';
@@ -83,6 +84,8 @@ function attach(connection: Connection, disk: Reader, version: string, delay: nu
   const workspace = createWorkspace(() => documents.all(), disk);
   let client: Client = { snippets: false, links: false, watches: false, folders: false };
   let folders: readonly string[] = [];
+  /** Whether the client tells of files that come and go. */
+  let watched = false;
   const setFolders = (uris: readonly string[]): void => {
     folders = uris;
     workspace.setFolders(uris.filter((uri) => uri.startsWith('file:')).map(fileOf));
@@ -94,29 +97,29 @@ function attach(connection: Connection, disk: Reader, version: string, delay: nu
     return { capabilities: CAPABILITIES, serverInfo: { name: 'zz', version } };
   });
   connection.onInitialized(() => {
-    if (client.watches) void connection.client.register(DidChangeWatchedFilesNotification.type, { watchers: [{ globPattern: '**/*.zz' }] }).catch(() => undefined);
+    if (client.watches) {
+      void connection.client.register(DidChangeWatchedFilesNotification.type, { watchers: [{ globPattern: '**/*.zz' }] }).then(() => { watched = true; }, () => undefined);
+    }
     if (client.folders) connection.workspace.onDidChangeWorkspaceFolders(({ added, removed }) => {
       setFolders([...folders.filter((folder) => !removed.some(({ uri }) => uri === folder)), ...added.map(({ uri }) => uri)]);
     });
   });
 
-  const checks = scheduler(delay, () => {
-    for (const document of documents.all()) publish(connection, workspace, document);
+  const checks = scheduler(delay, async (outdated) => {
+    for (const document of documents.all()) await publish(connection, workspace, document, outdated);
   });
-  documents.onDidChangeContent(() => {
+  const changed = (files: boolean): void => {
     workspace.changed();
+    if (files) workspace.rescan();
     checks.soon();
-  });
+  };
+  documents.onDidChangeContent(() => { changed(!watched); });
   documents.onDidClose(({ document }) => {
-    workspace.changed();
     workspace.closed(fileOf(document.uri));
     void connection.sendDiagnostics({ uri: document.uri, diagnostics: [] });
-    checks.soon();
+    changed(!watched);
   });
-  connection.onDidChangeWatchedFiles(() => {
-    workspace.changed();
-    checks.soon();
-  });
+  connection.onDidChangeWatchedFiles(() => { changed(true); });
   connection.onShutdown(() => { checks.stop(); });
 
   connection.onHover((params) => answers.hover(workspace, params));
@@ -139,24 +142,35 @@ function attach(connection: Connection, disk: Reader, version: string, delay: nu
   documents.listen(connection);
 }
 
-/** Runs something once calls have paused for a while. */
-function scheduler(delay: number, run: () => void): { readonly soon: () => void; readonly stop: () => void } {
+/** Runs something once calls have paused for a while; it is outdated when the next comes. */
+function scheduler(delay: number, run: (outdated: () => boolean) => Promise<void>): { readonly soon: () => void; readonly stop: () => void } {
   let timer: NodeJS.Timeout | undefined;
-  const stop = (): void => { clearTimeout(timer); };
+  let calls = 0;
+  const stop = (): void => {
+    calls++;
+    clearTimeout(timer);
+  };
   return {
     soon() {
       stop();
-      timer = setTimeout(run, delay);
+      const call = calls;
+      timer = setTimeout(() => void run(() => call !== calls), delay);
     },
     stop,
   };
 }
 
-/** Sends a document's diagnostics; those of files that it imports stand at the imports. */
-function publish(connection: Connection, workspace: Workspace, document: TextDocument): void {
+/** Sends a document's diagnostics, unless they are outdated before; those of files that it imports stand at the imports. Requests that come in meanwhile wait for one net at most. */
+async function publish(connection: Connection, workspace: Workspace, document: TextDocument, outdated: () => boolean): Promise<void> {
   const file = fileOf(document.uri);
   try {
-    const { diagnostics, imports } = workspace.analysisOf(file);
+    const analysis = workspace.analysisOf(file);
+    for (const net of analysis.ast.nets) {
+      await setImmediate();
+      if (outdated()) return;
+      analysis.facts(net);
+    }
+    const { diagnostics, imports } = analysis;
     const own = diagnostics.filter(({ loc }) => loc.file === file).map((each) => diagnosticOf(workspace, document, each));
     const others = [...groupBy(diagnostics.filter(({ loc }) => loc.file !== file), ({ loc }: Diagnostic) => loc.file)].flatMap(([other, found]) => {
       const through = imports.find((each) => each.file === other) ?? imports[0];

@@ -21,8 +21,10 @@ export interface Workspace {
   readonly importing: (name: string) => Promise<Analysis[]>;
   /** The files of the folders and the open ones. */
   readonly files: () => Promise<readonly string[]>;
-  /** A document has changed, here or on the disk. */
+  /** A text has changed, here or on the disk. */
   readonly changed: () => void;
+  /** Files may have come or gone. */
+  readonly rescan: () => void;
   readonly closed: (file: string) => void;
   readonly setFolders: (folders: readonly string[]) => void;
 }
@@ -32,7 +34,7 @@ export function createWorkspace(open: () => readonly TextDocument[], disk: Reade
   const analyses = new Map<string, { readonly analysis: Analysis; readonly generation: number }>();
   let generation = 0;
   let folders: readonly string[] = [];
-  /** What was found in the folders; none after a change. */
+  /** What was found in the folders; none where that may have changed. */
   let found: Promise<readonly string[]> | undefined;
 
   const opened = (file: string): TextDocument | undefined => open().find(({ uri }) => fileOf(uri) === file);
@@ -69,12 +71,14 @@ export function createWorkspace(open: () => readonly TextDocument[], disk: Reade
     importing: async (name) => (await files()).filter((file) => [name, 'import'].every((word) => textOf(file).includes(word))).map(analysisOf),
     changed() {
       generation++;
+    },
+    rescan() {
       found = undefined;
     },
     closed: (file) => void analyses.delete(file),
     setFolders(all) {
       folders = all;
-      found = undefined;
+      found = findSources(folders);
     },
   };
 }

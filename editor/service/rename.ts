@@ -6,7 +6,7 @@ import type { Source, Span } from '../../compiler/diagnostics.ts';
 import { quote } from '../../compiler/diagnostics.ts';
 import { analyze } from './analysis.ts';
 import type { Analysis } from './analysis.ts';
-import type { Occurrence } from './names.ts';
+import type { Definition, Occurrence } from './names.ts';
 import { definedAt, occurrencesOf } from './references.ts';
 
 export interface Edit {
@@ -62,23 +62,22 @@ function replaced(text: string, places: readonly Span[], to: string): string {
 /** Whether each occurrence has the meaning it had, the new name in place of the old, and nothing is wrong that was not. */
 function sameMeanings(before: Analysis, after: Analysis, from: string, to: string): boolean {
   const [old, now] = [before.names.occurrences, after.names.occurrences];
-  const [oldMeaning, meaning] = [meanings(old), meanings(now)];
+  const [oldPlace, place] = [placesOf(old), placesOf(now)];
+  const same = (one: Occurrence['meaning'], other: Occurrence['meaning']): boolean => {
+    if (!one || !other) return one === other;
+    if ('builtin' in one) return 'builtin' in other && one.builtin.kind === other.builtin.kind && one.builtin.name === other.builtin.name;
+    return 'definition' in other && one.definition.kind === other.definition.kind && oldPlace(one.definition) === place(other.definition);
+  };
   return (
     old.length === now.length &&
     after.program.diagnostics.length === before.program.diagnostics.length &&
-    old.every(({ name }, i) => now[i]?.name === name || (name === from && now[i]?.name === to)) &&
-    old.every((each, i) => oldMeaning(each) === meaning(now[i]))
+    old.every(({ name, meaning }, i) => (now[i]?.name === name || (name === from && now[i]?.name === to)) && same(meaning, now[i]?.meaning))
   );
 }
 
-/** Meanings as words to compare. A definition of the file is told by its place among all occurrences, which a new name does not change. */
-function meanings(occurrences: readonly Occurrence[]): (occurrence: Occurrence | undefined) => string {
-  const index = new Map(occurrences.flatMap(({ defines, loc }, i) => (defines ? [[`${loc.file} ${loc.span.start}`, i] as const] : [])));
-  return (occurrence) => {
-    const meaning = occurrence?.meaning;
-    if (!meaning) return 'nothing';
-    if ('builtin' in meaning) return `${meaning.builtin.kind} ${meaning.builtin.name}`;
-    const { kind, loc } = meaning.definition;
-    return `${kind} ${index.get(`${loc.file} ${loc.span.start}`) ?? loc.file}`;
-  };
+/** Where a definition stands: its place among all occurrences of the file, which a new name does not change, or another file. */
+function placesOf(occurrences: readonly Occurrence[]): (definition: Definition) => number | string {
+  const places = new Map(occurrences.flatMap(({ defines, loc }, i) => (defines ? [[loc.span.start, i] as const] : [])));
+  const file = occurrences[0]?.loc.file;
+  return ({ loc }) => (loc.file === file ? places.get(loc.span.start) : undefined) ?? loc.file;
 }

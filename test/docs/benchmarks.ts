@@ -4,7 +4,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { readRecord } from '../../bench/record.ts';
 import type { Recorded } from '../../bench/record.ts';
-import type { CheckRow, GradientRow, ProcessorRow, ProductRow, QuickstartRow, StepRow, TrainRow } from '../../bench/rows.ts';
+import type { CheckRow, EditorRow, GradientRow, ProcessorRow, ProductRow, QuickstartRow, StepRow, TrainRow } from '../../bench/rows.ts';
 import { groupBy } from '../../compiler/2-graph/group-by.ts';
 import { ROOT } from './errors.ts';
 import { code, table } from './markdown.ts';
@@ -82,6 +82,10 @@ export const productTables = (): string => {
 
 export const quickstartTables = (): string =>
   sections<QuickstartRow>('quickstart', ['command', 'seconds', 'ends with'], (rows) => rows.map(({ command, seconds, said }) => [code(command), seconds.toFixed(1), said === '' ? '' : code(said)]));
+
+export const editorTables = (): string =>
+  sections<EditorRow>('editor', ['request', 'asked', 'median', 'at most', "median of the server's thread", 'at most'], (rows) =>
+    rows.map(({ request, asked, median, most, thread }) => [code(request), String(asked), median.toFixed(1), most.toFixed(1), thread?.median.toFixed(1) ?? '–', thread?.most.toFixed(1) ?? '–']));
 
 /** Who did how much, and how often the slower one's work the wasm backend does on as many threads, or on one if that takes no threads. */
 export const processorTables = (): string =>

@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Tags } from '../../compiler/2-graph/graph.ts';
-import { checkTables, gradientTables, headlineTable, processorTables, productTables, quickstartTables, stepTables, trainTables } from './benchmarks.ts';
+import { checkTables, editorTables, gradientTables, headlineTable, processorTables, productTables, quickstartTables, stepTables, trainTables } from './benchmarks.ts';
 import { DUMPS } from './dumps.ts';
 import { diagnosticJson, errorIndex, ROOT } from './errors.ts';
 import { onnxOperators, pytorchNet, pytorchRoutes } from './formats.ts';
@@ -50,6 +50,7 @@ const REGIONS: Readonly<Record<string, () => string | Promise<string>>> = {
   'results-train': trainTables,
   'results-check': checkTables,
   'results-quickstart': quickstartTables,
+  'results-editor': editorTables,
   'results-products': productTables,
   'results-processor': processorTables,
   'results-headline': headlineTable,

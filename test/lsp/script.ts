@@ -1,7 +1,7 @@
-// A scripted session: what an editor asks while someone reads and writes a file, each request timed.
+// A scripted session: what an editor asks while someone reads and writes a file, each request timed. Throws AssertionError at a wrong answer.
 
+import assert from 'node:assert/strict';
 import type { CompletionItem, DocumentSymbol, Hover, InlayHint, Location, SelectionRange, SemanticTokens, SignatureHelp, TextEdit, WorkspaceEdit } from 'vscode-languageserver-protocol';
-import { expect } from 'vitest';
 import type { Session } from './session.ts';
 
 /** A text of at least so many lines: the nets of one file again and again, under other names. */
@@ -42,18 +42,18 @@ export async function work(session: Session, uri: string, times: Times, rounds: 
   for (let i = 0; i < rounds; i++) {
     const conv = word(/\bconv\(/g, i);
     const hover = await ask<Hover>('hover', at(conv + 1));
-    expect(JSON.stringify(hover.contents)).toContain('Gives `f32[');
+    assert.match(JSON.stringify(hover.contents), /Gives `f32\[/);
     const name = word(/\bimage ->/g, i);
     const input = await ask<Location | null>('definition', at(name + 1));
-    expect(input).not.toBeNull();
+    assert.notEqual(input, null);
     const places = await ask<Location[]>('references', { ...at(name + 1), context: { includeDeclaration: true } });
-    expect(places.length).toBeGreaterThan(1);
+    assert.ok(places.length > 1);
     await ask('documentHighlight', at(name + 1));
     await ask('prepareRename', at(name + 1));
     const renaming = await ask<WorkspaceEdit>('rename', { ...at(name + 1), newName: 'picture' });
-    expect(renaming.changes?.[uri]).toHaveLength(places.length);
+    assert.equal(renaming.changes?.[uri]?.length, places.length);
     const signature = await ask<SignatureHelp>('signatureHelp', at(conv + 'conv('.length));
-    expect(signature.signatures[0]?.label).toContain('conv(x, channels');
+    assert.match(signature.signatures[0]?.label ?? '', /conv\(x, channels/);
     await ask('selectionRange', { positions: [session.position(uri, conv)] });
 
     // Someone types: every key is an edit, and a completion is asked for.
@@ -62,23 +62,23 @@ export async function work(session: Session, uri: string, times: Times, rounds: 
     session.change(uri, end, end, typed.slice(0, -1));
     session.change(uri, end + typed.length - 1, end + typed.length - 1, typed.slice(-1));
     const offered = await ask<CompletionItem[]>('completion', at(end + typed.length));
-    expect(offered.map(({ label }) => label)).toContain('conv');
+    assert.ok(offered.some(({ label }) => label === 'conv'));
     const shown = await ask<Hover>('hover', at(end + '\n  extra = ima'.length));
-    expect(JSON.stringify(shown.contents)).toContain('input image');
+    assert.match(JSON.stringify(shown.contents), /input image/);
     await ask('semanticTokens/full', {});
     session.change(uri, end, end + typed.length, '');
 
     const tokens = await ask<SemanticTokens>('semanticTokens/full', {});
-    expect(tokens.data.length % 5).toBe(0);
-    expect(tokens.data.length).toBeGreaterThan(500);
-    expect(await ask<InlayHint[]>('inlayHint', { range: { start: { line: 0, character: 0 }, end: { line: 60, character: 0 } } })).not.toEqual([]);
-    expect((await ask<DocumentSymbol[]>('documentSymbol', {})).length).toBeGreaterThan(0);
+    assert.equal(tokens.data.length % 5, 0);
+    assert.ok(tokens.data.length > 500);
+    assert.ok((await ask<InlayHint[]>('inlayHint', { range: { start: { line: 0, character: 0 }, end: { line: 60, character: 0 } } })).length > 0);
+    assert.ok((await ask<DocumentSymbol[]>('documentSymbol', {})).length > 0);
     await ask('foldingRange', {});
     await ask('documentLink', {});
     await ask('codeAction', { ...whole, context: { diagnostics: [] } });
     session.change(uri, 0, 0, '\n');
-    expect(await ask<TextEdit[]>('formatting', { options: { tabSize: 2, insertSpaces: true } })).not.toEqual([]);
+    assert.ok((await ask<TextEdit[]>('formatting', { options: { tabSize: 2, insertSpaces: true } })).length > 0);
     session.change(uri, 0, 1, '');
-    expect((await ask<SelectionRange[]>('selectionRange', { positions: [session.position(uri, conv)] })).length).toBe(1);
+    assert.equal((await ask<SelectionRange[]>('selectionRange', { positions: [session.position(uri, conv)] })).length, 1);
   }
 }

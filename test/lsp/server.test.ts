@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { pathToFileURL } from 'node:url';
-import type { CodeAction, CompletionItem, Diagnostic, Location, SemanticTokens, TextEdit, WorkspaceEdit, WorkspaceSymbol } from 'vscode-languageserver-protocol';
+import type { CodeAction, CompletionItem, Diagnostic, Location, PublishDiagnosticsParams, SemanticTokens, TextEdit, WorkspaceEdit, WorkspaceSymbol } from 'vscode-languageserver-protocol';
 import { afterAll, describe, expect, it } from 'vitest';
 import { diskReader } from '../../cli/source.ts';
 import { formatSource } from '../../compiler/1-syntax/print.ts';
@@ -125,6 +125,23 @@ describe('several folders', () => {
     await session.end();
   });
 
+  it.each([
+    ['a client that tells of new files', undefined],
+    ['one that does not', {}],
+  ])('a file that appears is found: %s', async (_, capabilities) => {
+    const added = path('one', 'added.zz');
+    const session = await sessionHere([path('one')], disk, capabilities);
+    const blocks = session.open(path('one', 'blocks.zz'), BLOCKS);
+    const users = async (): Promise<string[]> => (await session.request<Location[]>('textDocument/references', { ...at(session, blocks, 'Block'), context: { includeDeclaration: false } })).map(({ uri }) => uri).sort();
+    expect(await users()).toEqual([uriOf('one', 'main.zz')]);
+    writeFileSync(added, MAIN.replace('Main', 'Added'));
+    if (capabilities) session.change(blocks, 0, 0, '\n');
+    else session.notify('workspace/didChangeWatchedFiles', { changes: [{ uri: uriOf('one', 'added.zz'), type: 1 }] });
+    expect(await users()).toEqual([uriOf('one', 'added.zz'), uriOf('one', 'main.zz')]);
+    rmSync(added);
+    await session.end();
+  });
+
   it('references and renaming stay in the program', async () => {
     const session = await onDisk();
     const blocks = session.open(path('one', 'blocks.zz'), BLOCKS);
@@ -168,6 +185,27 @@ describe('documents', () => {
       const tokens = (of: string) => session.request<SemanticTokens>('textDocument/semanticTokens/full', { textDocument: { uri: of } });
       expect((await tokens(uri)).data).toEqual((await tokens(fresh)).data);
     }
+    await session.end();
+  });
+
+  it('what is wrong is told of the last text, and a check that an edit overtakes is given up', async () => {
+    const session = await sessionHere();
+    const nets = Array.from({ length: 200 }, (_, i) => BLOCKS.replace('Block', `Block${i}`)).join('');
+    const versions: (number | undefined)[] = [];
+    const uri = session.open('/nets.zz', nets);
+    session.connection.onNotification('textDocument/publishDiagnostics', ({ version, diagnostics }: PublishDiagnosticsParams) => {
+      versions.push(version);
+      if (version === 6) resolve(diagnostics);
+    });
+    let resolve: (found: Diagnostic[]) => void = () => undefined;
+    const last = new Promise<Diagnostic[]>((done) => { resolve = done; });
+    // Each edit comes while the 200 nets of the text before are checked.
+    for (let i = 0; i < 5; i++) {
+      await new Promise((done) => { setTimeout(done, 10); });
+      session.change(uri, 0, 0, i < 4 ? ' ' : '@');
+    }
+    expect((await last).filter(({ severity }) => severity === 1).map(({ code }) => code)).toEqual(['ZZ1001']);
+    expect(versions).toEqual([6]);
     await session.end();
   });
 
