@@ -20,7 +20,7 @@ export interface ServerOptions {
   /** Reads files that are not open. */
   readonly disk: Reader;
   readonly version: string;
-  /** Milliseconds without a change before diagnostics are made. */
+  /** Milliseconds without an edit before diagnostics are made. A document that is opened is checked at once. */
   readonly delay?: number;
 }
 
@@ -105,15 +105,18 @@ function attach(connection: Connection, disk: Reader, version: string, delay: nu
     });
   });
 
-  const checks = scheduler(delay, async (outdated) => {
+  const checks = scheduler(async (outdated) => {
     for (const document of documents.all()) await publish(connection, workspace, document, outdated);
   });
-  const changed = (files: boolean): void => {
+  const changed = (files: boolean, wait = delay): void => {
     workspace.changed();
     if (files) workspace.rescan();
-    checks.soon();
+    checks.soon(wait);
   };
-  documents.onDidChangeContent(() => { changed(!watched); });
+  /** Opened, which counts as a change that follows. */
+  const fresh = new Set<string>();
+  documents.onDidOpen(({ document: { uri } }) => { fresh.add(uri); });
+  documents.onDidChangeContent(({ document: { uri } }) => { changed(!watched, fresh.delete(uri) ? 0 : delay); });
   documents.onDidClose(({ document }) => {
     workspace.closed(fileOf(document.uri));
     void connection.sendDiagnostics({ uri: document.uri, diagnostics: [] });
@@ -142,8 +145,8 @@ function attach(connection: Connection, disk: Reader, version: string, delay: nu
   documents.listen(connection);
 }
 
-/** Runs something once calls have paused for a while; it is outdated when the next comes. */
-function scheduler(delay: number, run: (outdated: () => boolean) => Promise<void>): { readonly soon: () => void; readonly stop: () => void } {
+/** Runs something a while after the last call; it is outdated when the next comes. */
+function scheduler(run: (outdated: () => boolean) => Promise<void>): { readonly soon: (wait: number) => void; readonly stop: () => void } {
   let timer: NodeJS.Timeout | undefined;
   let calls = 0;
   const stop = (): void => {
@@ -151,10 +154,10 @@ function scheduler(delay: number, run: (outdated: () => boolean) => Promise<void
     clearTimeout(timer);
   };
   return {
-    soon() {
+    soon(wait) {
       stop();
       const call = calls;
-      timer = setTimeout(() => void run(() => call !== calls), delay);
+      timer = setTimeout(() => void run(() => call !== calls), wait);
     },
     stop,
   };
