@@ -25,22 +25,51 @@ const startOf = (cst: CstNode): number => cst.location?.startOffset ?? 0;
 const spanOf = (cst: CstNode): Span => ({ start: startOf(cst), end: (cst.location?.endOffset ?? startOf(cst) - 1) + 1 });
 const inOrder = (parts: CstNode[]): CstNode[] => parts.sort((a, b) => startOf(a) - startOf(b));
 
-/** What the tree is made from: the nodes, what went wrong, the comments, the length of the text. */
-export interface Parts extends Report {
+/** What the parts of a tree are made with. */
+export interface Making {
+  /** Turns spans into places. */
+  readonly place: (span: Span) => Loc;
+  /** Is given what only shows here: wrong numbers, endless chains, misplaced imports. */
+  readonly report: (diagnostic: Diagnostic) => void;
+}
+
+const locAt = ({ place }: Making, part: IToken): Loc => place({ start: part.startOffset, end: endOf(part) });
+const wrongAt = (making: Making, part: IToken, expected: string, message = `unexpected ${quote(part.image)}`): void =>
+  making.report(diagnostic('ZZ1003', locAt(making, part), message, { expected, found: quote(part.image) }));
+
+/** What a file's tree is made from: its nodes but those of the nets, the nets, the comments, the length of the text. */
+export interface Parts {
   readonly cst: CstNode;
+  readonly nets: readonly Net[];
   readonly comments: readonly IToken[];
   readonly length: number;
 }
 
-/** The tree of a file. `place` turns spans into places; `report` is given what only shows here: wrong numbers, endless chains, misplaced imports. */
-export function toAst({ cst, faults, lost, comments, length }: Parts, place: (span: Span) => Loc, report: (diagnostic: Diagnostic) => void): File {
+/** The tree of a file. */
+export function toFile({ cst, nets, comments, length }: Parts, making: Making): File {
+  const imports = nodes(cst, 'import');
+  const first = nets[0]?.loc.span.start ?? Infinity;
+  for (const late of imports) {
+    const keyword = token(late, 'Import');
+    if (keyword !== undefined && startOf(late) > first) wrongAt(making, keyword, 'imports above the first net', 'an import below a net');
+  }
+  return {
+    imports: imports.flatMap((each) => tokens(each, 'String').map((path): Import => ({ path: unquoted(path), loc: making.place(spanOf(each)) }))),
+    nets,
+    comments: comments.map((comment): Comment => ({ text: comment.image.trimEnd(), loc: locAt(making, comment) })),
+    loc: making.place({ start: 0, end: length }),
+  };
+}
+
+/** The tree of a net, from its nodes and what went wrong in it. */
+export function toNet(cst: CstNode, { faults, lost }: Omit<Report, 'misspelt'>, making: Making): Net {
+  const { place, report } = making;
   /** An expression that ends where an error begins may lack its rest. */
   const cutOff = new Set(faults.flatMap(({ previous }) => (previous === undefined ? [] : [endOf(previous)])));
   const locOf = (part: CstNode): Loc => place(spanOf(part));
-  const at = (part: IToken): Loc => place({ start: part.startOffset, end: endOf(part) });
+  const at = (part: IToken): Loc => locAt(making, part);
   const between = (start: number, end: number): Loc => place({ start, end });
-  const wrong = (part: IToken, expected: string, message = `unexpected ${quote(part.image)}`): void =>
-    report(diagnostic('ZZ1003', at(part), message, { expected, found: quote(part.image) }));
+  const wrong = (part: IToken, expected: string): void => { wrongAt(making, part, expected); };
 
   const ident = (part: IToken | undefined, end: number): Ident =>
     part === undefined ? { name: HOLE, loc: between(end, end) } : { name: part.image.slice(0, 255), loc: at(part) };
@@ -251,30 +280,14 @@ export function toAst({ cst, faults, lost, comments, length }: Parts, place: (sp
     return part === undefined || make === undefined ? [] : [make(part, ident(token(part, 'Word'), startOf(part)), locOf(part))];
   };
   /** The items, and holes for names that went with what was skipped, so that their uses are no errors. */
-  const itemsOf = (cst: CstNode): Item[] => {
+  const itemsOf = (): Item[] => {
     const items = nodes(cst, 'item').flatMap(item);
-    const { start, end } = spanOf(cst);
-    const inside = lost.filter((word) => word.startOffset >= start && word.startOffset < end);
-    if (inside.length === 0) return items;
+    if (lost.length === 0) return items;
     const known = new Set(items.flatMap(definedBy));
-    const holes = inside.filter(({ image }) => !known.has(image) && known.add(image)).map((word): Let => ({ kind: 'let', names: [ident(word, 0)], value: hole(endOf(word)), keyword: true, loc: at(word) }));
+    const holes = lost.filter(({ image }) => !known.has(image) && known.add(image)).map((word): Let => ({ kind: 'let', names: [ident(word, 0)], value: hole(endOf(word)), keyword: true, loc: at(word) }));
     return [...items, ...holes].sort((a, b) => a.loc.span.start - b.loc.span.start);
   };
-  const net = (cst: CstNode): Net => ({ name: ident(token(cst, 'Word'), spanOf(cst).end), items: itemsOf(cst), loc: locOf(cst) });
-  const imported = (cst: CstNode): Import[] => tokens(cst, 'String').map((path) => ({ path: unquoted(path), loc: locOf(cst) }));
-
-  const nets = nodes(cst, 'net');
-  const [first] = nets;
-  for (const late of nodes(cst, 'import')) {
-    const keyword = token(late, 'Import');
-    if (first !== undefined && keyword !== undefined && startOf(late) > startOf(first)) wrong(keyword, 'imports above the first net', 'an import below a net');
-  }
-  return {
-    imports: nodes(cst, 'import').flatMap(imported),
-    nets: nets.map(net),
-    comments: comments.map((comment): Comment => ({ text: comment.image.trimEnd(), loc: at(comment) })),
-    loc: between(0, length),
-  };
+  return { name: ident(token(cst, 'Word'), spanOf(cst).end), items: itemsOf(), loc: locOf(cst) };
 }
 
 /** The names that an item defines in its net. */

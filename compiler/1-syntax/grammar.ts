@@ -16,6 +16,9 @@ const OUTSIDE_CELL: ReadonlySet<TokenType> = new Set([...ITEMS].filter((type) =>
 /** After an error in a header: its brace, if there is one. */
 const HEADER: ReadonlySet<TokenType> = new Set([...STARTERS, LBrace]);
 
+/** Is given the nodes of a net, and what went wrong in it. */
+export type TakeNet = (net: CstNode, wrong: Omit<Report, 'misspelt'>) => void;
+
 /** The parser. `skipValidations` leaves out chevrotain's checks of the grammar itself, which a test runs. */
 export class ZigZagParser extends RecoveringParser {
   constructor(options: { readonly skipValidations: boolean } = { skipValidations: true }) {
@@ -23,17 +26,31 @@ export class ZigZagParser extends RecoveringParser {
     this.performSelfAnalysis();
   }
 
-  /** Parses tokens whose words have their roles. Never throws on bad input. */
-  parse(tokens: IToken[]): Report & { readonly cst: CstNode } {
+  private take: TakeNet = () => undefined;
+
+  /** Parses tokens whose words have their roles, and gives away each net once it is read: the nodes that are left hold none. Never throws on bad input. */
+  parse(tokens: IToken[], take: TakeNet): Report & { readonly cst: CstNode } {
     this.input = tokens;
+    this.take = take;
     const cst = this.file();
+    this.take = () => undefined;
     return { cst, ...this.report() };
   }
 
   private readonly file: Rule = this.RULE('file', () => {
-    do this.MANY(() => this.attempt(() => this.OR([{ ALT: () => this.SUBRULE(this.import) }, { ALT: () => this.SUBRULE(this.net) }]), NETS));
+    do this.MANY(() => this.attempt(() => this.OR([{ ALT: () => this.SUBRULE(this.import) }, { ALT: () => this.wholeNet() }]), NETS));
     while (this.junk("'net' or 'import'", NETS));
   });
+
+  /** Nodes take far more room than the tree that is made of them. So only those of one net are kept at a time: copied again and again as memory fills up, those of a long file would take longer than its parsing. */
+  private wholeNet(): void {
+    const since = this.mark();
+    const net: { children: CstNode['children'] } & CstNode = this.SUBRULE(this.net);
+    this.ACTION(() => {
+      this.take(net, since());
+      net.children = {};
+    });
+  }
 
   private readonly import: Rule = this.RULE('import', () => {
     this.CONSUME(Import);

@@ -115,6 +115,12 @@ export class RecoveringParser extends CstParser {
     return { faults, misspelt, lost };
   }
 
+  /** A function that gives what was found from here on. */
+  protected mark(): () => Omit<Report, 'misspelt'> {
+    const [faults, lost] = [this.faults.length, this.lost.length];
+    return () => ({ faults: this.faults.slice(faults), lost: this.lost.slice(lost) });
+  }
+
   /** Parses a part; after an error in it, skips to where a statement begins. `whole`: the part is a statement, which then is lost with its names. */
   protected attempt(part: () => unknown, stops: ReadonlySet<TokenType> = STARTERS, whole = false): void {
     const start = this.LA(1);
@@ -124,7 +130,9 @@ export class RecoveringParser extends CstParser {
       if (!(error instanceof Error) || !isRecognitionException(error)) throw error;
       const { token, previousToken } = error as MismatchedTokenException;
       this.fault(error.message, token, previousToken);
-      for (let back = 0; whole && this.LA(back) !== start && !isEnd(this.LA(back)); back--) if (is(this.LA(back), Word)) this.lost.push(this.LA(back));
+      // Where nothing was consumed, what stands before belongs to other statements.
+      const begun = whole && this.LA(1) !== start;
+      for (let back = 0; begun && this.LA(back) !== start; back--) if (is(this.LA(back), Word)) this.lost.push(this.LA(back));
       this.skip(stops, whole);
     }
   }

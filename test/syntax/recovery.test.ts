@@ -141,6 +141,7 @@ describe('what is left after errors', () => {
     ['net A { x = a  logits concat(a, x)  output logits }', ['x', 'logits', 'a', 'logits']],
     ['net A { streams L, R of of C { step a: straight }  y = L + R }', ['L', 'R', 'of', 'a', 'y']],
     ['net A { x = a b  y = x }', ['x', 'b', 'y']],
+    ['net A { x = y  input z, 3]  output x }', ['x', 'z', 'x']],
   ])('what was skipped may have defined a name: %s', (text, names) => {
     const { file: { nets: [net] }, diagnostics } = parse({ file: 't.zz', text });
     expect(diagnostics).toHaveLength(1);
