@@ -6,13 +6,14 @@ import { PassError } from './3-passes/pass.ts';
 import { unroll } from './3-passes/unroll.ts';
 import { hasErrors, type Diagnostic } from './diagnostics.ts';
 
-/** Diagnostics of the file, its imports and every net in it. `built` are the nets of its main file. */
-export function checkNets(program: Program, built = (program.main?.ast.nets ?? []).map((net) => checkNet(program, net))): Diagnostic[] {
+/** Diagnostics of the file, its imports and every net in it. `built` are the nets of its main file, `errorsOf` what the passes find in one. */
+export function checkNets(program: Program, built = (program.main?.ast.nets ?? []).map((net) => checkNet(program, net)), errorsOf = passErrors): Diagnostic[] {
   const found = checkProgram(program, built);
-  return hasErrors(found) ? found : [...found, ...built.flatMap(passErrors)];
+  return hasErrors(found) ? found : [...found, ...built.flatMap(errorsOf)];
 }
 
-function passErrors({ graph }: CheckedNet): readonly Diagnostic[] {
+/** What the passes find in a net. */
+export function passErrors({ graph }: CheckedNet): readonly Diagnostic[] {
   // Of the passes only autodiff refuses anything, and only for declared routes.
   if (!graph || graph.routes.length === 0) return [];
   try {

@@ -171,7 +171,7 @@ async function publish(connection: Connection, workspace: Workspace, document: T
     for (const net of analysis.ast.nets) {
       await setImmediate();
       if (outdated()) return;
-      analysis.facts(net);
+      analysis.prepare(net);
     }
     const { diagnostics, imports } = analysis;
     const own = diagnostics.filter(({ loc }) => loc.file === file).map((each) => diagnosticOf(workspace, document, each));

@@ -5,7 +5,7 @@ import { parse } from '../../compiler/1-syntax/parse.ts';
 import type { ParseResult, Token } from '../../compiler/1-syntax/parse.ts';
 import { checkNet, loadProgram } from '../../compiler/2-graph/build.ts';
 import type { CheckedNet, Program, Reader } from '../../compiler/2-graph/build.ts';
-import { checkNets } from '../../compiler/check.ts';
+import { checkNets, passErrors } from '../../compiler/check.ts';
 import type { Graph } from '../../compiler/2-graph/graph.ts';
 import type { Diagnostic, Source, Span } from '../../compiler/diagnostics.ts';
 import { collectFacts } from './facts.ts';
@@ -25,6 +25,8 @@ export interface Analysis {
   readonly names: Names;
   /** Of this file and of what it imports. */
   readonly diagnostics: readonly Diagnostic[];
+  /** Builds and checks one net of this file, so that what is asked of all of them afterwards is there. */
+  readonly prepare: (net: Net) => void;
   /** What the build of a net of this file found out about its text. */
   readonly facts: (net: Net) => Facts;
   /** The training graph of a net of this file; none where there are errors. */
@@ -61,13 +63,13 @@ export function analyze(file: string, reader: Reader, before?: Analysis): Analys
   const result = parsed(source);
   const tokens = lazy(() => result.tokens);
   const names = lazy(() => resolveNames(result.file, program.main?.library ?? { nets: new Map(), cells: new Map() }));
-  const nets = new Map<Net, { readonly checked: CheckedNet; readonly facts: Facts }>();
-  const built = (net: Net) => {
+  const nets = new Map<Net, BuiltNet>();
+  const built = (net: Net): BuiltNet => {
     const known = nets.get(net) ?? build(program, net);
     nets.set(net, known);
     return known;
   };
-  const diagnostics = lazy(() => checkNets(program, (program.main?.ast.nets ?? []).map((net) => built(net).checked)));
+  const diagnostics = lazy(() => checkNets(program, (program.main?.ast.nets ?? []).map((net) => built(net).checked), ({ net }) => built(net).passErrors()));
   return {
     source,
     ast: result.file,
@@ -84,14 +86,22 @@ export function analyze(file: string, reader: Reader, before?: Analysis): Analys
     get diagnostics() {
       return diagnostics();
     },
+    prepare: (net) => void built(net).passErrors(),
     facts: (net) => built(net).facts,
     graph: (net) => built(net).checked.graph,
   };
 }
 
-function build(program: Program, net: Net): { readonly checked: CheckedNet; readonly facts: Facts } {
+interface BuiltNet {
+  readonly checked: CheckedNet;
+  readonly facts: Facts;
+  readonly passErrors: () => readonly Diagnostic[];
+}
+
+function build(program: Program, net: Net): BuiltNet {
   const { observer, facts } = collectFacts();
-  return { checked: checkNet(program, net, observer), facts };
+  const checked = checkNet(program, net, observer);
+  return { checked, facts, passErrors: lazy(() => passErrors(checked)) };
 }
 
 const sameProgram = (before: Analysis, parses: ReadonlyMap<string, Parsed>, program: Program): boolean =>
