@@ -137,6 +137,12 @@ const convolutions: Case[] = [
   { n: 2, h: 8, w: 8, inputs: 5, outputs: 6, k: 1, stride: 2 },
   { n: 2, h: 4, w: 4, inputs: 2, outputs: 300, k: 1 },
   { n: 2, h: 4, w: 4, inputs: 300, outputs: 2, k: 3 },
+  // So many rows of a filter's adjoint that blocks of an even number of them would begin inside a panel of four.
+  { n: 2, h: 9, w: 9, inputs: 16, outputs: 32, k: 3, stride: 2 },
+  { n: 2, h: 5, w: 5, inputs: 16, outputs: 16, k: 3 },
+  { n: 2, h: 7, w: 6, inputs: 80, outputs: 32, k: 3, stride: 2, groups: 2 },
+  // No tap of an even filter meets the image.
+  { n: 4, h: 1, w: 1, inputs: 8, outputs: 8, k: 2, stride: 2, dilation: 2 },
 ].flatMap((each) => convolution(each as Convolution));
 
 const products: Case[] = [[1, 64, 10], [5, 7, 3], [33, 300, 41], [64, 16, 16], [4, 4, 600], [130, 5, 9]].flatMap(([rows = 1, depth = 1, columns = 1]) =>

@@ -43,7 +43,8 @@ export function blockingOf(product: Product): Blocking {
   const columns = share(product.columns, 512, tileColumns);
   const blocks = Math.ceil(product.rows / 128);
   const evenly = blocks < 64 ? Math.min(ceilTo(blocks, 8), Math.ceil(product.rows / 16)) : blocks;
-  const rows = share(product.rows, Math.ceil(product.rows / evenly), tileRows);
+  // A block of packed columns begins where a panel does: copies by whole panels reckon with it.
+  const rows = share(product.rows, Math.ceil(product.rows / evenly), product.left.depth === 'rows' ? Math.max(tileRows, COLUMN_PANEL) : tileRows);
   const depthBytes = product.groups * ceilTo(product.columns, tileColumns) * 4;
   const chunk = depthBytes * product.depth <= 2 * CHUNK_BYTES ? product.depth : Math.min(product.depth, ceilTo(Math.ceil(CHUNK_BYTES / depthBytes), depth));
   return { tileRows, tileColumns, depth, rows, columns, chunk };
@@ -66,9 +67,12 @@ interface Left {
   readonly stepBytes: number;
 }
 
+/** Rows of a panel whose numbers are gathered from columns: a vector. */
+const COLUMN_PANEL = 4;
+
 /** Rows whose numbers lie side by side are read as they are, unless a tile would reach beyond the last; panels of rows that must be gathered are one tile wide, of columns a vector. */
 function leftOf({ left, rows }: Product, { tileRows }: Blocking): Left {
-  if (left.depth === 'rows') return { width: 4, rowBytes: 4, stepBytes: 16 };
+  if (left.depth === 'rows') return { width: COLUMN_PANEL, rowBytes: 4, stepBytes: COLUMN_PANEL * 4 };
   if (left.rows.kind === 'strided' && left.taps === 1 && rows % tileRows === 0) return { rowBytes: left.rows.stride * 4, stepBytes: 4 };
   return { width: tileRows, rowBytes: 4, stepBytes: tileRows * 4 };
 }
