@@ -10,7 +10,7 @@ import { createBlock, element, operandOf } from './element.ts';
 import type { Scene } from './element.ts';
 import { buffersOf, load, showExpr } from './expr.ts';
 import type { Expr } from './expr.ts';
-import { within } from './fused.ts';
+import { isContraction, within } from './fused.ts';
 import type { FusedKernel, Nest, Root, Store } from './fused.ts';
 import { int, minus, quotient, showIndex, use } from './indexing.ts';
 import type { Index, Var } from './indexing.ts';
@@ -69,7 +69,7 @@ function lowerKernel(context: Context, members: readonly Node[]): FusedKernel[] 
   const { nests, scalars, scratch } = buildNests(plan, outputs);
   const stages = inStages(nests);
   const written = new Set([...outputs.map((node) => node.id), ...scratch.map((buffer) => buffer.id)]);
-  const read = [...scalars, ...nests.flatMap((nest) => [...nest.lets, ...nest.stores])].flatMap(({ value }) => buffersOf(value));
+  const read = [...[...scalars, ...nests.flatMap((nest) => [...nest.lets, ...nest.stores])].map(({ value }) => value), ...nests.flatMap(operandsOf)].flatMap(buffersOf);
   const kernel: FusedKernel = {
     name: `${(root ?? first).kind}_${first.id}`,
     kind: kindOf(root),
@@ -82,6 +82,9 @@ function lowerKernel(context: Context, members: readonly Node[]): FusedKernel[] 
   };
   return [kernel];
 }
+
+/** An element of each operand of a nest's contraction. Emitters read them all, even where every tap lies in the padding and the value is a plain zero. */
+const operandsOf = ({ root }: Nest): Expr[] => (isContraction(root) ? root.operands.map(({ shape, at }) => at(...indicesFor(shape).map(use))) : []);
 
 const kindOf = (root: Node | undefined): KernelKind => (root === undefined ? 'map' : groupOf(root.kind) === 'contraction' ? 'contraction' : 'reduce');
 

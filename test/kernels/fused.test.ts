@@ -70,6 +70,17 @@ describe('the forms of a kernel', () => {
     expect(error).toBeLessThan(1e-6);
   });
 
+  test('a convolution whose every tap lies in the padding still names what it reads, for emitters that multiply zeros', () => {
+    const apart = { stride: 2, pad: 'same', dilation: 2, groups: 1 } as const;
+    const { kernels, error } = check((b, leaf) => {
+      const dx = b.add('conv2d_input_grad', [leaf('dy', 4, 1, 1, 5), leaf('f', 2, 2, 3, 5)], { ...apart, size: [1, 1] });
+      return [b.add('add', [dx, leaf('x', 4, 1, 1, 3)], {})];
+    });
+    expect(kernels.flatMap(({ params }) => params.map(({ id }) => id)).sort()).toEqual(['dy', 'f', 'x']);
+    expect(kernels.map((kernel) => separate(kernel).length)).toEqual([1]);
+    expect(error).toBeLessThan(1e-6);
+  });
+
   test('an element-wise value of some images of the result', () => {
     const { kernels, error } = check((b, leaf) => {
       const conv = b.add('conv2d', [leaf('x', 4, 3, 3, 2), leaf('f', 3, 3, 2, 5)], WINDOW);
