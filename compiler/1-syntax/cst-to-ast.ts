@@ -6,7 +6,7 @@ import type { Diagnostic, Loc, Span } from '../diagnostics.ts';
 import type {
   Arg, Arm, Binary, Call, Cell, Comment, Expr, File, Ident, Import, Item, Let, Name, Net, NumberLiteral, Stage, Stepping, StepRoute, Train, Value,
 } from './ast.ts';
-import type { Report } from './recovery.ts';
+import type { Fault } from './recovery.ts';
 import { BadNumber, endOf, is, Shared, Zigzag } from './tokens.ts';
 
 /** The longest chain of operations, or the deepest nest of them. Later stages may recurse so deep. */
@@ -25,51 +25,27 @@ const startOf = (cst: CstNode): number => cst.location?.startOffset ?? 0;
 const spanOf = (cst: CstNode): Span => ({ start: startOf(cst), end: (cst.location?.endOffset ?? startOf(cst) - 1) + 1 });
 const inOrder = (parts: CstNode[]): CstNode[] => parts.sort((a, b) => startOf(a) - startOf(b));
 
-/** What the parts of a tree are made with. */
-export interface Making {
-  /** Turns spans into places. */
-  readonly place: (span: Span) => Loc;
-  /** Is given what only shows here: wrong numbers, endless chains, misplaced imports. */
-  readonly report: (diagnostic: Diagnostic) => void;
+/** Makes the tree of a file from its nodes, part by part in the order of the text. */
+export interface TreeMaker {
+  /** A statement of a net, with what is wrong in it or right after it. */
+  readonly item: (cst: CstNode, faults: readonly Fault[]) => void;
+  /** The net that these statements belong to, and the words that were lost in it. */
+  readonly net: (cst: CstNode, lost: readonly IToken[]) => void;
+  /** The file of these nets, so many characters long. */
+  readonly file: (cst: CstNode, comments: readonly IToken[], length: number) => File;
 }
 
-const locAt = ({ place }: Making, part: IToken): Loc => place({ start: part.startOffset, end: endOf(part) });
-const wrongAt = (making: Making, part: IToken, expected: string, message = `unexpected ${quote(part.image)}`): void =>
-  making.report(diagnostic('ZZ1003', locAt(making, part), message, { expected, found: quote(part.image) }));
-
-/** What a file's tree is made from: its nodes but those of the nets, the nets, the comments, the length of the text. */
-export interface Parts {
-  readonly cst: CstNode;
-  readonly nets: readonly Net[];
-  readonly comments: readonly IToken[];
-  readonly length: number;
-}
-
-/** The tree of a file. */
-export function toFile({ cst, nets, comments, length }: Parts, making: Making): File {
-  const imports = nodes(cst, 'import');
-  const first = nets[0]?.loc.span.start ?? Infinity;
-  for (const late of imports) {
-    const keyword = token(late, 'Import');
-    if (keyword !== undefined && startOf(late) > first) wrongAt(making, keyword, 'imports above the first net', 'an import below a net');
-  }
-  return {
-    imports: imports.flatMap((each) => tokens(each, 'String').map((path): Import => ({ path: unquoted(path), loc: making.place(spanOf(each)) }))),
-    nets,
-    comments: comments.map((comment): Comment => ({ text: comment.image.trimEnd(), loc: locAt(making, comment) })),
-    loc: making.place({ start: 0, end: length }),
-  };
-}
-
-/** The tree of a net, from its nodes and what went wrong in it. */
-export function toNet(cst: CstNode, { faults, lost }: Omit<Report, 'misspelt'>, making: Making): Net {
-  const { place, report } = making;
+/** `place` turns spans into places; `report` is given what only shows here: wrong numbers, endless chains, misplaced imports. */
+export function createTreeMaker(place: (span: Span) => Loc, report: (diagnostic: Diagnostic) => void): TreeMaker {
+  const nets: Net[] = [];
+  let items: Item[] = [];
   /** An expression that ends where an error begins may lack its rest. */
-  const cutOff = new Set(faults.flatMap(({ previous }) => (previous === undefined ? [] : [endOf(previous)])));
+  let cutOff: ReadonlySet<number> = new Set();
   const locOf = (part: CstNode): Loc => place(spanOf(part));
-  const at = (part: IToken): Loc => locAt(making, part);
+  const at = (part: IToken): Loc => place({ start: part.startOffset, end: endOf(part) });
   const between = (start: number, end: number): Loc => place({ start, end });
-  const wrong = (part: IToken, expected: string): void => { wrongAt(making, part, expected); };
+  const wrong = (part: IToken, expected: string, message = `unexpected ${quote(part.image)}`): void =>
+    report(diagnostic('ZZ1003', at(part), message, { expected, found: quote(part.image) }));
 
   const ident = (part: IToken | undefined, end: number): Ident =>
     part === undefined ? { name: HOLE, loc: between(end, end) } : { name: part.image.slice(0, 255), loc: at(part) };
@@ -220,7 +196,7 @@ export function toNet(cst: CstNode, { faults, lost }: Omit<Report, 'misspelt'>, 
     loc: locOf(cst),
   });
 
-  const items: { readonly [rule: string]: (cst: CstNode, name: Ident, loc: Loc) => Item } = {
+  const makers: { readonly [rule: string]: (cst: CstNode, name: Ident, loc: Loc) => Item } = {
     inputItem: (cst, name, loc) => {
       const shape = node(cst, 'shape');
       // An input without a shape still has a name, but nothing can be said of its value.
@@ -274,20 +250,40 @@ export function toNet(cst: CstNode, { faults, lost }: Omit<Report, 'misspelt'>, 
     }),
   };
 
-  const item = (cst: CstNode): Item[] => {
-    const [rule = ''] = Object.keys(cst.children);
-    const [part, make] = [node(cst, rule), items[rule]];
-    return part === undefined || make === undefined ? [] : [make(part, ident(token(part, 'Word'), startOf(part)), locOf(part))];
-  };
-  /** The items, and holes for names that went with what was skipped, so that their uses are no errors. */
-  const itemsOf = (): Item[] => {
-    const items = nodes(cst, 'item').flatMap(item);
-    if (lost.length === 0) return items;
+  /** Holes for names that went with what was skipped, so that their uses are no errors. */
+  const holesFor = (lost: readonly IToken[]): Let[] => {
     const known = new Set(items.flatMap(definedBy));
-    const holes = lost.filter(({ image }) => !known.has(image) && known.add(image)).map((word): Let => ({ kind: 'let', names: [ident(word, 0)], value: hole(endOf(word)), keyword: true, loc: at(word) }));
-    return [...items, ...holes].sort((a, b) => a.loc.span.start - b.loc.span.start);
+    return lost.filter(({ image }) => !known.has(image) && known.add(image)).map((word) => ({ kind: 'let', names: [ident(word, 0)], value: hole(endOf(word)), keyword: true, loc: at(word) }));
   };
-  return { name: ident(token(cst, 'Word'), spanOf(cst).end), items: itemsOf(), loc: locOf(cst) };
+
+  return {
+    item(cst, faults) {
+      const [rule = ''] = Object.keys(cst.children);
+      const [part, make] = [node(cst, rule), makers[rule]];
+      if (part === undefined || make === undefined) return;
+      cutOff = new Set(faults.flatMap(({ previous }) => (previous === undefined ? [] : [endOf(previous)])));
+      items.push(make(part, ident(token(part, 'Word'), startOf(part)), locOf(part)));
+    },
+    net(cst, lost) {
+      const all = lost.length === 0 ? items : [...items, ...holesFor(lost)].sort((a, b) => a.loc.span.start - b.loc.span.start);
+      nets.push({ name: ident(token(cst, 'Word'), spanOf(cst).end), items: all, loc: locOf(cst) });
+      items = [];
+    },
+    file(cst, comments, length) {
+      const imports = nodes(cst, 'import');
+      const first = nets[0]?.loc.span.start ?? Infinity;
+      for (const late of imports) {
+        const keyword = token(late, 'Import');
+        if (keyword !== undefined && startOf(late) > first) wrong(keyword, 'imports above the first net', 'an import below a net');
+      }
+      return {
+        imports: imports.flatMap((each) => tokens(each, 'String').map((path): Import => ({ path: unquoted(path), loc: locOf(each) }))),
+        nets,
+        comments: comments.map((comment): Comment => ({ text: comment.image.trimEnd(), loc: at(comment) })),
+        loc: between(0, length),
+      };
+    },
+  };
 }
 
 /** The names that an item defines in its net. */

@@ -1,8 +1,9 @@
 // The grammar of .zz as chevrotain rules, one for each production of the language reference, and how the parser recovers from an error.
 
 import type { CstNode, IToken, ParserMethod, TokenType } from 'chevrotain';
+import type { TreeMaker } from './cst-to-ast.ts';
 import { BLOCKS, ITEM, ITEMS, NETS, RecoveringParser } from './recovery.ts';
-import type { Report } from './recovery.ts';
+import type { Found, Report } from './recovery.ts';
 import {
   Add, Arrow, BackArrow, Backward, BinaryOp, Both, Cell, Colon, Comma, Concat, Cross, DotDot, Equal, False, From, Grad, Import, Init, Input, is, Key, Layer, LBrace,
   LetName, LetWord, Loss, LParen, LSquare, Mean, Minus, Net, Num, Of, Output, PlusEqual, RBrace, Repeat, RParen, RSquare, Shared, StageName, STARTERS, Step, Str, Straight,
@@ -10,14 +11,13 @@ import {
 } from './tokens.ts';
 
 type Rule = ParserMethod<[], CstNode>;
+type Growing = Pick<TreeMaker, 'item' | 'net'>;
+type Emptied = CstNode & { children: CstNode['children'] };
 
 /** In a cell, a let is no statement of the net around it. */
 const OUTSIDE_CELL: ReadonlySet<TokenType> = new Set([...ITEMS].filter((type) => type !== LetName && type !== LetWord));
 /** After an error in a header: its brace, if there is one. */
 const HEADER: ReadonlySet<TokenType> = new Set([...STARTERS, LBrace]);
-
-/** Is given the nodes of a net, and what went wrong in it. */
-export type TakeNet = (net: CstNode, wrong: Omit<Report, 'misspelt'>) => void;
 
 /** The parser. `skipValidations` leaves out chevrotain's checks of the grammar itself, which a test runs. */
 export class ZigZagParser extends RecoveringParser {
@@ -26,14 +26,19 @@ export class ZigZagParser extends RecoveringParser {
     this.performSelfAnalysis();
   }
 
-  private take: TakeNet = () => undefined;
+  private tree: Growing | undefined;
+  /** The statement that was read last. What stands right after it may still be wrong with it. */
+  private last: { readonly item: Emptied; readonly found: Found } | undefined;
 
-  /** Parses tokens whose words have their roles, and gives away each net once it is read: the nodes that are left hold none. Never throws on bad input. */
-  parse(tokens: IToken[], take: TakeNet): Report & { readonly cst: CstNode } {
+  /**
+   * Parses tokens whose words have their roles. Never throws on bad input. Statements and nets are given to `tree` once they are read, and their nodes emptied: nodes take
+   * far more room than what is made of them, and those of a long file would be copied again and again while memory fills up, which takes longer than parsing.
+   */
+  parse(tokens: IToken[], tree: Growing): Report & { readonly cst: CstNode } {
     this.input = tokens;
-    this.take = take;
+    this.tree = tree;
     const cst = this.file();
-    this.take = () => undefined;
+    this.tree = undefined;
     return { cst, ...this.report() };
   }
 
@@ -42,14 +47,30 @@ export class ZigZagParser extends RecoveringParser {
     while (this.junk("'net' or 'import'", NETS));
   });
 
-  /** Nodes take far more room than the tree that is made of them. So only those of one net are kept at a time: copied again and again as memory fills up, those of a long file would take longer than its parsing. */
   private wholeNet(): void {
-    const since = this.mark();
-    const net: { children: CstNode['children'] } & CstNode = this.SUBRULE(this.net);
+    const found = this.mark();
+    const net: Emptied = this.SUBRULE(this.net);
     this.ACTION(() => {
-      this.take(net, since());
+      this.tree?.net(net, found().lost);
       net.children = {};
     });
+  }
+
+  private wholeItem(): void {
+    const found = this.mark();
+    const item = this.SUBRULE(this.item);
+    this.ACTION(() => {
+      this.giveLast();
+      this.last = { item, found };
+    });
+  }
+
+  private giveLast(): void {
+    if (this.last === undefined) return;
+    const { item, found } = this.last;
+    this.tree?.item(item, found().faults);
+    item.children = {};
+    this.last = undefined;
   }
 
   private readonly import: Rule = this.RULE('import', () => {
@@ -61,9 +82,10 @@ export class ZigZagParser extends RecoveringParser {
     this.CONSUME(Net);
     this.need(Word, () => this.CONSUME(Word), LBrace);
     this.need(LBrace, () => this.CONSUME(LBrace), ...ITEMS);
-    do this.MANY(() => this.attempt(() => this.SUBRULE(this.item), STARTERS, true));
+    do this.MANY(() => this.attempt(() => this.wholeItem(), STARTERS, true));
     while (this.junk(ITEM, NETS));
     this.close();
+    this.ACTION(() => this.giveLast());
   });
 
   private readonly item: Rule = this.RULE('item', () => {

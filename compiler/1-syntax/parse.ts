@@ -3,9 +3,8 @@
 import type { IToken, TokenType } from 'chevrotain';
 import { diagnostic, locator, quote } from '../diagnostics.ts';
 import type { Code, Diagnostic, Loc, Source, Span } from '../diagnostics.ts';
-import type { File, Net } from './ast.ts';
-import { toFile, toNet } from './cst-to-ast.ts';
-import type { Making } from './cst-to-ast.ts';
+import type { File } from './ast.ts';
+import { createTreeMaker } from './cst-to-ast.ts';
 import { ZigZagParser } from './grammar.ts';
 import { isEnd, MAX_FAULTS } from './recovery.ts';
 import type { Fault } from './recovery.ts';
@@ -96,17 +95,16 @@ export function parse(source: Source): ParseResult {
   checkTokens(lexed, report);
   const tokens = boundNesting(lexed.tokens, report);
   const misspelt = assignRoles(tokens);
-  const nets: Net[] = [];
   /** What only the tree shows is reported after the errors of the grammar. */
   const shown: Diagnostic[] = [];
-  const making: Making = { place, report: (each) => { if (shown.length < MAX_FAULTS) shown.push(each); } };
-  const parsed = theParser().parse(tokens, (cst, wrong) => { nets.push(toNet(cst, wrong, making)); });
+  const tree = createTreeMaker(place, (each) => { if (shown.length < MAX_FAULTS) shown.push(each); });
+  const parsed = theParser().parse(tokens, tree);
   for (const { token, keyword } of [...misspelt, ...parsed.misspelt]) {
     report('ZZ1003', spanOf(token), `unexpected ${quote(token.image)}`, { expected: `'${keyword}'`, found: quote(token.image), suggestion: keyword });
   }
   const follows = parsed.faults.length > 0 ? lexicalMistakes(lexed) : () => false;
   for (const fault of parsed.faults) if (!follows(fault)) reportFault(fault, tokens, source, place, report);
-  const file = toFile({ cst: parsed.cst, nets, comments: lexed.comments, length: source.text.length }, making);
+  const file = tree.file(parsed.cst, lexed.comments, source.text.length);
   found.push(...shown.slice(0, MAX_FAULTS - found.length));
   found.sort((a, b) => a.loc.span.start - b.loc.span.start);
   return {

@@ -23,6 +23,9 @@ export interface Report {
   readonly lost: readonly IToken[];
 }
 
+/** Gives what was found since a place. */
+export type Found = () => Pick<Report, 'faults' | 'lost'>;
+
 /** After so many errors the rest of a file is not read. */
 export const MAX_FAULTS = 1000;
 
@@ -115,8 +118,7 @@ export class RecoveringParser extends CstParser {
     return { faults, misspelt, lost };
   }
 
-  /** A function that gives what was found from here on. */
-  protected mark(): () => Omit<Report, 'misspelt'> {
+  protected mark(): Found {
     const [faults, lost] = [this.faults.length, this.lost.length];
     return () => ({ faults: this.faults.slice(faults), lost: this.lost.slice(lost) });
   }

@@ -2,7 +2,8 @@
 
 import type { Fact, Observer } from '../../compiler/2-graph/build.ts';
 import type { Loc } from '../../compiler/diagnostics.ts';
-import { showType } from '../../compiler/2-graph/types.ts';
+import { sameType, showType } from '../../compiler/2-graph/types.ts';
+import type { TensorType } from '../../compiler/2-graph/types.ts';
 
 /** Weights by name, with their shapes. */
 export type Weights = ReadonlyMap<string, readonly number[]>;
@@ -18,36 +19,62 @@ export interface Facts {
   readonly weights: Weights;
 }
 
-const key = ({ file, span }: Loc): string => `${span.start} ${span.end} ${file}`;
+/** What is known of places, by file, start and end. */
+interface Places<T> {
+  readonly get: (loc: Loc) => T | undefined;
+  readonly set: (loc: Loc, what: T) => void;
+  readonly all: () => readonly T[];
+}
+
+function places<T>(): Places<T> {
+  const files = new Map<string, Map<number, T>>();
+  // Offsets are below 2 MiB.
+  const key = ({ span }: Loc): number => span.start * 2 ** 22 + span.end;
+  return {
+    get: (loc) => files.get(loc.file)?.get(key(loc)),
+    set(loc, what) {
+      const own = files.get(loc.file) ?? new Map<number, T>();
+      files.set(loc.file, own.set(key(loc), what));
+    },
+    all: () => [...files.values()].flatMap((own) => [...own.values()]),
+  };
+}
 
 /** An observer for a build, and the facts that it collects. */
 export function collectFacts(): { readonly observer: Observer; readonly facts: Facts } {
-  const values = new Map<string, Set<string>>();
-  const calls = new Map<string, { readonly loc: Loc; readonly made: Map<string, readonly number[]> }>();
+  const values = places<Fact[]>();
+  const calls = places<{ readonly loc: Loc; readonly made: Map<string, readonly number[]> }>();
   const weights = new Map<string, readonly number[]>();
   return {
     observer: {
       value(loc, fact) {
-        const known = values.get(key(loc)) ?? new Set();
-        values.set(key(loc), known.add(showFact(fact)));
+        const known = values.get(loc);
+        if (!known) values.set(loc, [fact]);
+        else if (!known.some((each) => sameFact(each, fact))) known.push(fact);
       },
       weight({ loc }, id, shape) {
-        const known = calls.get(key(loc)) ?? { loc, made: new Map<string, readonly number[]>() };
-        calls.set(key(loc), known);
-        known.made.set(id, shape);
+        const known = calls.get(loc);
+        if (known) known.made.set(id, shape);
+        else calls.set(loc, { loc, made: new Map([[id, shape]]) });
         weights.set(id, shape);
       },
     },
     facts: {
-      at: (loc) => [...(values.get(key(loc)) ?? [])],
-      weightsOf: (loc) => calls.get(key(loc))?.made ?? new Map(),
-      weightsIn: (part) => new Map([...calls.values()].flatMap(({ loc, made }) => (isWithin(loc, part) ? [...made] : []))),
+      at: (loc) => (values.get(loc) ?? []).map(showFact),
+      weightsOf: (loc) => calls.get(loc)?.made ?? new Map(),
+      weightsIn: (part) => new Map(calls.all().flatMap(({ loc, made }) => (isWithin(loc, part) ? [...made] : []))),
       weights,
     },
   };
 }
 
 const isWithin = (inner: Loc, outer: Loc): boolean => inner.file === outer.file && inner.span.start >= outer.span.start && inner.span.end <= outer.span.end;
+
+const sameFact = (one: Fact, other: Fact): boolean =>
+  one.kind === 'number'
+    ? other.kind === 'number' && one.value === other.value
+    : other.kind === 'tensors' && one.types.length === other.types.length && one.types.every((type, i) => isType(type, other.types[i]));
+const isType = (type: TensorType, other: TensorType | undefined): boolean => other !== undefined && sameType(type, other);
 
 const showFact = (fact: Fact): string => (fact.kind === 'number' ? String(fact.value) : fact.types.map(showType).join(', '));
 
