@@ -27,6 +27,8 @@ interface Block {
 const BLOCK_OF: ReadonlyMap<TokenType, Kind> = new Map<TokenType, Kind>([
   [Net, 'net'], [Cell, 'cell'], [Streams, 'streams'], [Twin, 'twin'], [Backward, 'backward'], [Train, 'train'],
 ]);
+/** What may stand at the end of an expression or a block, or begin one. */
+const ENDS = [LBrace, RBrace, RParen, RSquare, Num, Str, Word];
 const OPERATORS = [Equal, PlusEqual, Arrow, BackArrow, BinaryOp, Colon];
 const BEFORE_EXPR: ReadonlySet<TokenType> = new Set([Loss, Step, Init]);
 
@@ -44,7 +46,7 @@ export function assignRoles(tokens: readonly IToken[]): Misspelling[] {
   /** Before token i an expression or a block has ended, or a block has begun. */
   const ended = (i: number): boolean => {
     const before = tokens[i - 1];
-    return before === undefined || [LBrace, RBrace, RParen, RSquare, Num, Str, Word].some((type) => is(before, type));
+    return before === undefined || ENDS.some((type) => is(before, type));
   };
   /** `name =` or `name, name =`. */
   const isLet = (i: number): boolean => {
@@ -55,7 +57,7 @@ export function assignRoles(tokens: readonly IToken[]): Misspelling[] {
   };
   /** A let may also begin where an expression was expected, but in brackets only a single name can. */
   const startsLet = (i: number): boolean =>
-    (ended(i) || OPERATORS.some((operator) => is(tokens[i - 1], operator))) && (top().nesting === 0 ? isLet(i) : is(tokens[i + 1], Equal));
+    (top().nesting === 0 ? isLet(i) : is(tokens[i + 1], Equal)) && (ended(i) || OPERATORS.some((operator) => is(tokens[i - 1], operator)));
   /** `grad(name) =`, with any word for grad. */
   const isRoute = (i: number): boolean =>
     is(tokens[i + 1], LParen) && isWord(i + 2) && is(tokens[i + 3], RParen) && (is(tokens[i + 4], Equal) || is(tokens[i + 4], PlusEqual));
