@@ -1,10 +1,10 @@
-// The language server in a process of its own, as editors start it: a scripted session on each of the five networks as files of so many lines, every request timed.
+// The language server in a process of its own, as editors start it: a scripted session on each of the five networks as files of so many lines, and on one net of as many, every request timed.
 // node scripts/bench.js editor [--lines N] [--rounds N] [--json FILE]
 
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { longText, median, work, type Times } from '../test/lsp/script.ts';
+import { longNet, longText, median, work, type Times } from '../test/lsp/script.ts';
 import { sessionOf } from '../test/lsp/session.ts';
 import { commandLine, openRecord, ownVersions, thisMachine } from './record.ts';
 import type { EditorRow } from './rows.ts';
@@ -20,8 +20,9 @@ const record = await openRecord<EditorRow>(
 const session = await sessionOf(fileURLToPath(new URL('../cli/main.js', import.meta.url)), process.cwd());
 const told = session.busy() !== undefined;
 const times: Times = new Map();
-for (const net of ['case-a', 'case-b', 'case-c', 'case-d', 'case-e-manual']) {
-  const uri = session.open(`/tmp/${net}.zz`, longText(readFileSync(`dsl-examples/${net}.zz`, 'utf8'), lines));
+const texts = ['case-a', 'case-b', 'case-c', 'case-d', 'case-e-manual'].map((name) => [name, longText(readFileSync(`dsl-examples/${name}.zz`, 'utf8'), lines)] as const);
+for (const [name, text] of [...texts, ['one-net', longNet(lines)] as const]) {
+  const uri = session.open(`/tmp/${name}.zz`, text);
   await session.diagnostics(uri);
   await work(session, uri, times, rounds);
   session.notify('textDocument/didClose', { textDocument: { uri } });

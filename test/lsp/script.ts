@@ -13,6 +13,16 @@ export function longText(text: string, lines: number): string {
   return copies.join('\n');
 }
 
+/** One net of so many lines, a residual block in every four of them. */
+export function longNet(lines: number): string {
+  const layer = (i: number): string => (i % 4 === 3 ? `  x${i + 1} = x${i} + x${i - 2}` : `  x${i + 1} = x${i} -> conv(8, k: 3) -> relu`);
+  const last = lines - 12;
+  return [
+    'net Long {', '  input image: [32, 32, 3]', '  x0 = image -> conv(8, k: 3)', ...Array.from({ length: last }, (_, i) => layer(i)),
+    `  logits = x${last} -> globalavgpool -> dense(10)`, '  output logits', '  loss softmax_cross_entropy(logits)', '  train {', '    optimizer adam(lr: 1e-3)', '    batch 32', '    epochs 2', '  }', '}', '',
+  ].join('\n');
+}
+
 /** Of each kind of request, in milliseconds: how long the answer took, and how long the server's thread ran for it. */
 export type Times = Map<string, { readonly waited: number; readonly busy: number }[]>;
 

@@ -1,11 +1,11 @@
-// The language server as editors start it, in a process of its own: a scripted session on each of the five networks as files of 1,000 lines, and on every file with an error.
+// The language server as editors start it, in a process of its own: a scripted session on each of the five networks as files of 1,000 lines, on one net of as many, and on every file with an error.
 
 import type { PublishDiagnosticsParams } from 'vscode-languageserver-protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { analysisAt, BROKEN, ROOT, textOf } from '../editor/helpers.ts';
 import { build } from '../cli/built.ts';
 import { sessionOf } from './session.ts';
-import { longText, median, medians, work, type Times } from './script.ts';
+import { longNet, longText, median, medians, work, type Times } from './script.ts';
 
 const LINES = 1000;
 const ROUNDS = 3;
@@ -23,8 +23,11 @@ describe(`files of ${LINES} lines`, () => {
   /** Milliseconds that the server ran to check a text that it had not seen. */
   const checks: number[] = [];
 
-  it.each(['case-a', 'case-b', 'case-c', 'case-d', 'case-e-manual'])('%s', async (name) => {
-    const text = longText(textOf(`dsl-examples/${name}.zz`), LINES);
+  it.each([
+    ...['case-a', 'case-b', 'case-c', 'case-d', 'case-e-manual'].map((name) => [name, longText(textOf(`dsl-examples/${name}.zz`), LINES)] as const),
+    ['one-net', longNet(LINES)] as const,
+  ])('%s', async (name, text) => {
+    expect(text.split('\n').length).toBeGreaterThanOrEqual(LINES);
     const uri = session.open(`/tmp/${name}.zz`, text);
     const { diagnostics } = await session.diagnostics(uri);
     expect(diagnostics.filter(({ severity }) => severity === 1)).toEqual([]);
