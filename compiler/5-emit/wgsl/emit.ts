@@ -2,13 +2,14 @@
 
 import type { Graph, ValueId } from '../../2-graph/graph.ts';
 import { isLeaf } from '../../2-graph/ops.ts';
+import { localsOf } from '../../4-kernels/expr.ts';
 import type { Buffer } from '../../4-kernels/kernel.ts';
 import { resultsOf } from '../../4-kernels/lower.ts';
 import type { BufferSpec, DeviceProfile, Program, StepPart, WebGpuStep } from '../model.ts';
 import { bufferOf, imagesOf, neededNodes, programFrame } from '../program.ts';
 import { feedOf } from './data/feed.ts';
 import { gemmStep, productIndices } from './gemm.ts';
-import { moved, readsOf, writesOf } from './nest.ts';
+import { moved, namesFor, namesIn, readsOf, writesOf } from './nest.ts';
 import { nestsStep } from './nests.ts';
 import { isGroup, missing, planFor, sizesOf, tiled } from './plan.ts';
 import type { Part, Tilings, WithTiling } from './plan.ts';
@@ -111,9 +112,11 @@ function productStep({ root, tiling, ...task }: WithTiling, emission: Emission):
   const product = productOf(root);
   const { group, row, column, depth } = productIndices(product, tiling.parts);
   const places = product.place(group, row, column);
-  const values = { lets: task.lets.filter((each) => each.name !== root.local), stores: task.stores };
+  const lets = task.lets.filter((each) => each.name !== root.local);
   const by = new Map(task.indices.map(({ name }, axis) => [name, places[axis] ?? missing(name)]));
   const { groups, rows, columns, depth: length } = product;
-  const whole = { groups, rows, columns, depth: length, factors: root.factors, left: product.left(group, row, depth), right: product.right(group, depth, column) };
-  return gemmStep(task.name, { ...whole, values: moved(values, by), sum: root.local }, tiling, emission);
+  const [left, right] = [product.left(group, row, depth), product.right(group, depth, column)];
+  const scalars = namesFor([left, right].flatMap(localsOf), lets);
+  const values = moved({ lets: namesFor(namesIn(task.stores), lets), stores: task.stores }, by);
+  return gemmStep(task.name, { groups, rows, columns, depth: length, factors: root.factors, left, right, scalars, values, sum: root.local }, tiling, emission);
 }

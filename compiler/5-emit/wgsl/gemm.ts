@@ -32,6 +32,8 @@ export interface TiledProduct extends Pick<Sizes, 'groups' | 'rows' | 'columns' 
   /** The elements of the factors, in the product's variables. */
   readonly left: Expr;
   readonly right: Expr;
+  /** The names in them: values that are the same for all elements. */
+  readonly scalars: Task['lets'];
   /** The values after the sums and their places, in the product's variables; the sum is the local `sum`. */
   readonly values: Pick<Task, 'lets' | 'stores'>;
   readonly sum: string;
@@ -60,14 +62,14 @@ export function factorsOf(product: Extents & Pick<TiledProduct, 'left' | 'right'
 }
 
 export function gemmStep(name: string, product: TiledProduct, { tile, parts, buffers }: Tiling, { buffer, places, device }: Emission): WebGpuStep {
-  const { groups, rows, columns, factors: dtype, values } = product;
+  const { groups, rows, columns, factors: dtype, scalars, values } = product;
   const factors = factorsOf(product);
   const copies = { left: copyOf(factors.left), right: copyOf(factors.right) };
   const arithmetic = tile.subgroup ? byMatrices({ ...tile, subgroup: tile.subgroup }) : byThreads(tile);
   const layouts = { left: layoutOf(copies.left, tile.rows, tile.depth, tile.subgroup !== undefined), right: layoutOf(copies.right, tile.columns, tile.depth, tile.subgroup !== undefined) };
   const wide = columns % LANES === 0 && vectorisesAlong(values, NAMES.column);
   const bindings = bindingsOf({
-    reads: [...buffersOf(product.left), ...buffersOf(product.right), ...[...values.lets, ...values.stores].flatMap((each) => buffersOf(each.value))],
+    reads: [...buffersOf(product.left), ...buffersOf(product.right), ...[...scalars, ...values.lets, ...values.stores].flatMap((each) => buffersOf(each.value))],
     writes: values.stores.map(({ output }) => output.id),
     wide: new Set([...vectorsOf(factors.left, copies.left), ...vectorsOf(factors.right, copies.right), ...(wide ? wideBuffers(values, NAMES.column) : [])]),
     buffer,
@@ -83,10 +85,11 @@ export function gemmStep(name: string, product: TiledProduct, { tile, parts, buf
   const down: Var = { name: 'down', extent: Math.ceil(rows / tile.rows) };
   const count = across.extent * down.extent * groups * parts;
   const workgroups = workgroupsOf(count, device.limits);
-  const main = createScope(['t', 'sg', across.name, down.name, NAMES.group, NAMES.part]);
-  main.lines.push('let t = i32(thread);', ...arithmetic.begin, groupNumber('block', workgroups));
-  if (workgroups[0] * workgroups[1] > count) main.lines.push(`if block >= ${count} { return; }`);
-  main.lines.push(...placeLines(across.extent, down.extent, groups, parts));
+  const start = createScope(['t', 'sg', across.name, down.name, NAMES.group, NAMES.part]);
+  start.lines.push('let t = i32(thread);', ...arithmetic.begin, groupNumber('block', workgroups));
+  if (workgroups[0] * workgroups[1] > count) start.lines.push(`if block >= ${count} { return; }`);
+  start.lines.push(...placeLines(across.extent, down.extent, groups, parts));
+  const main = scalars.reduce((inside, { name: scalar, value }) => writer.bind(scalar, value, inside), start);
 
   // The slices.
   const slices = slicesOf(product, tile);

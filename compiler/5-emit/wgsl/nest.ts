@@ -81,18 +81,25 @@ function poolTask(names: Pick<Task, 'name' | 'kernel'>, output: Buffer, full: Bu
   return { ...names, indices, lets: [], stores: [{ output, index: flatten(indices.map(use), output.shape), value: op === 'max' ? over : div(over, number(k * k)) }] };
 }
 
-/** The task without the names that nothing uses. */
-function trimmed(task: Task): Task {
-  const needed = new Set(task.stores.flatMap(({ value, guard }) => [...localsOf(value), ...(guard ? testLocals(guard) : [])]));
-  const lets = task.lets.toReversed().filter((each) => {
+/** The names that are read, directly or through others. */
+export function namesFor(read: Iterable<string>, lets: readonly Let[]): Let[] {
+  const needed = new Set(read);
+  const kept = lets.toReversed().filter((each) => {
     if (!needed.has(each.name)) return false;
     for (const name of localsOf(each.value)) needed.add(name);
     return true;
   });
-  const kept = lets.toReversed();
+  return kept.toReversed();
+}
+
+/** The task without the names that nothing uses. */
+function trimmed(task: Task): Task {
+  const kept = namesFor(namesIn(task.stores), task.lets);
   const { root, ...rest } = task;
   return { ...rest, ...(root && kept.some(({ name }) => name === root.local) && { root }), lets: kept };
 }
+
+export const namesIn = (stores: readonly Placed[]): string[] => stores.flatMap(({ value, guard }) => [...localsOf(value), ...(guard ? testLocals(guard) : [])]);
 
 const testLocals = (test: Test): string[] => localsOf({ kind: 'select', test, then: number(0), otherwise: number(0) });
 

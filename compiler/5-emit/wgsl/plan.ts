@@ -19,7 +19,7 @@ import type { Form } from './form.ts';
 import { factorsOf, productIndices } from './gemm.ts';
 import { fittingGroups, gathered } from './groups.ts';
 import type { Group } from './groups.ts';
-import { readsOf, tasksOf, valuesIn, writesOf } from './nest.ts';
+import { namesFor, namesIn, readsOf, tasksOf, valuesIn, writesOf } from './nest.ts';
 import type { Task } from './nest.ts';
 import { productOf } from './product.ts';
 import { boundFor } from './shader.ts';
@@ -138,7 +138,7 @@ export function tiled(task: Task, root: ContractionRoot, tiling: Tiling, add: (b
   const place = flatten(task.indices.map(use), shape);
   const sums = add({ id: `${task.stores[0]?.output.id ?? root.node.id}.parts`, dtype: 'f32', shape: [tiling.parts, ...shape] });
   const at = (part: Index): Index => plus(times(part, count), place);
-  const own = task.lets.filter((each) => each.name === root.local);
+  const own = namesFor([root.local], task.lets);
   const first: WithTiling = {
     ...task,
     name: `${task.name}_parts`,
@@ -149,7 +149,8 @@ export function tiled(task: Task, root: ContractionRoot, tiling: Tiling, add: (b
   };
   const { root: _, ...rest } = task;
   const total = sumOf('part', tiling.parts, (part) => load(sums.id, at(part)));
-  return [first, { ...rest, lets: task.lets.map((each) => (each.name === root.local ? { ...each, value: total } : each)) }];
+  const added = task.lets.map((each) => (each.name === root.local ? { ...each, value: total } : each));
+  return [first, { ...rest, lets: namesFor(namesIn(task.stores), added) }];
 }
 
 /**

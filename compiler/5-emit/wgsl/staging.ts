@@ -186,7 +186,7 @@ function registersOf({ factor, side, copy, dtype, writer: options }: Copying) {
       writer.assign(`${register(i)}${component}`, copy !== 'single', each.value, fetch);
       return [each.name, { text: `${register(i)}${component}`, wide: copy !== 'single' }] as const;
     });
-    return writer.value(value, { ...put, locals: new Map(locals) });
+    return writer.value(value, { ...put, locals: new Map([...put.locals, ...locals]) });
   };
   return { names, type: (asStored ? HALVES : FLOATS)[LANES], asStored, element, fresh: options.fresh };
 }
