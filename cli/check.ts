@@ -25,9 +25,13 @@ async function check(files: readonly string[], format: 'text' | 'json', io: Io):
   const targets = files.map(parseTarget);
   const reader = await diskReader(io, targets);
   const found: Diagnostic[] = [];
+  const known = new Set<string>(); // a file that several import is wrong once
   for (const { file } of targets) {
     const program = loadProgram(file, reader);
-    const diagnostics = checkNets(program);
+    const diagnostics = checkNets(program).filter((each) => {
+      const key = JSON.stringify(toJson([each]));
+      return !known.has(key) && known.add(key);
+    });
     found.push(...diagnostics);
     if (format === 'text') showDiagnostics(io, io.stdout, diagnostics, textsOf(program.files));
   }

@@ -23,7 +23,7 @@ const SYSTEM: Readonly<Record<string, readonly [what: string, advice: string, st
   EACCES: ['permission denied', 'Change the permissions, or choose another place.', EXIT.environment],
   EPERM: ['operation not permitted', 'Change the permissions, or choose another place.', EXIT.environment],
   EROFS: ['the file system is read-only', 'Choose another place with --out.', EXIT.environment],
-  ENOSPC: ['the disk is full', 'Free some space, then go on with --resume.', EXIT.environment],
+  ENOSPC: ['the disk is full', 'Free some space, and do it again; zz train goes on with --resume.', EXIT.environment],
   EMFILE: ['too many open files', 'Raise the limit (ulimit -n).', EXIT.environment],
 };
 

@@ -7,6 +7,7 @@ import { readCheckpoint } from '../runtime/checkpoint-file.ts';
 import { classify } from '../runtime/classify.ts';
 import { EVALUATE } from '../runtime/evaluate.ts';
 import { programOf } from '../runtime/feeds.ts';
+import { isSystemError } from '../runtime/files.ts';
 import { openTrained } from '../runtime/run-dir.ts';
 import { BACKEND_NAMES } from './backends.ts';
 import { offering } from './choice.ts';
@@ -70,7 +71,10 @@ async function runPrediction(dir: string, files: readonly string[], options: Opt
 
 /** The file's bytes, scaled where its size is not the net's. */
 async function readScaled(file: string, [height = 0, width = 0]: readonly number[], io: Io): Promise<Uint8Array> {
-  const bytes = await readFile(at(io, file));
+  const bytes = await readFile(at(io, file)).catch((error: unknown) => {
+    if (isSystemError(error)) error.path ??= file; // a folder's error has none
+    throw error;
+  });
   const { default: sharp } = await import('sharp');
   // Damaged files are left to the decoder, which says what is wrong with them.
   const size = await sharp(bytes).metadata().catch(() => undefined);

@@ -9,6 +9,7 @@ import { RunError } from '../runtime/errors.ts';
 import { NumericsError } from '../runtime/numerics.ts';
 import { isSystemError } from '../runtime/files.ts';
 import { readMetrics, rewindMetrics, type EpochMetrics } from '../runtime/metrics.ts';
+import { claimRun } from '../runtime/run-lock.ts';
 import { createRun, keeperOf, latestRun, openRun, refuseUsed, writeConfig, type Run, type RunConfig } from '../runtime/run-dir.ts';
 import type { AddCommand } from './command.ts';
 import { BACKEND_NAMES, backendsFor } from './backends.ts';
@@ -112,6 +113,7 @@ async function resumed(file: string | undefined, options: Options, io: Io): Prom
     throw error;
   });
   const from = checkpoint?.progress ?? START;
+  if (from.epoch > config.settings.epochs) throw new UsageError(`the run in ${dir} has had ${counted(from.epoch, 'epoch')}`, `--epochs counts those as well: give more than ${from.epoch}.`);
   const kept = await readMetrics(opened.paths.metrics);
   if (kept.length < from.epoch) throw new RunError(`${opened.paths.metrics} has ${kept.length} epochs, the checkpoint ${from.epoch}`, 'The file was changed; train again.');
   return { net: await netOfRun(io, { ...opened, config }), config, from, epochs: kept.slice(0, from.epoch), place: { run: { ...opened, config } } };
@@ -124,14 +126,18 @@ async function trainTo(started: Started, options: Options, signal: AbortSignal, 
   const [{ openModel }, { train, TRAIN }, { createReporter }, { createReport }, { drawingOf }] = await Promise.all([
     import('./model.ts'), import('../runtime/train.ts'), import('./progress.ts'), import('../runtime/report/report.ts'), import('./drawing.ts'),
   ]);
+  let release = async (): Promise<void> => undefined;
   const opened = await openModel(io, { ...started.config, net, threads: options.threads, tune: options.tune, checkNumerics: options.checkNumerics === true, quiet: options.quiet === true, signal });
   const { model, session, dataset } = opened;
   try {
     const { batches, runner } = await opened.feed();
     const config: RunConfig = { ...started.config, backend: session.backend, classes: dataset.classes };
     const run = 'run' in started.place ? { ...started.place.run, config } : await createRun(started.place, config, net.source);
+    release = await claimRun(run.dir);
     if ('run' in started.place) await writeConfig(run);
-    await opened.restore(from === START ? undefined : await readCheckpoint(run.paths.checkpoint));
+    const checkpoint = from === START ? undefined : await readCheckpoint(run.paths.checkpoint);
+    if (checkpoint && checkpoint.progress.step !== from.step) throw new RunError(`the run in ${run.dir} went on while this command started`, 'Do it again.');
+    await opened.restore(checkpoint);
     const epochs = [...(await rewindMetrics(run.paths.metrics, from.epoch))];
     const label = `${net.name} on ${session.backend} (${session.device})`;
     if (options.quiet !== true) say(io, `${label}: ${dataset.train.count} training images of ${dataset.name}, ${batches.stepsPerEpoch} steps of ${net.settings.batch} an epoch, run ${shown(io, run.dir)}`);
@@ -162,8 +168,10 @@ async function trainTo(started: Started, options: Options, signal: AbortSignal, 
       reporter.stop();
     }
     finish(io, { net: net.name, backend: session.backend, device: session.device, batch: config.settings.batch, run: shown(io, run.dir), epochs }, options);
+    if (from.epoch === config.settings.epochs) say(io, `There was nothing left to train: the run has had its ${counted(from.epoch, 'epoch')}. --epochs ${from.epoch + 1} goes on.`);
     return EXIT.good;
   } finally {
+    await release();
     await session.dispose();
   }
 }

@@ -80,7 +80,7 @@ export function decodeSafetensors(name: string, bytes: Uint8Array): TensorFile {
   return { tensors, metadata };
 }
 
-export const broken = (name: string, why: string): RunError => new RunError(`${name} is not a sound safetensors file: ${why}`, 'Use a file written by zz train, or train again.');
+export const broken = (name: string, why: string): RunError => new RunError(`${name} is not a sound safetensors file: ${why}`, 'Use a whole one, or train again. ONNX files and pickled PyTorch files are no safetensors files.');
 
 /** Checks everything the header says against the `payload` bytes that follow it. */
 function parseHeader(file: string, bytes: Uint8Array, payload: number): Header {

@@ -51,9 +51,12 @@ export function differingSettings(runs: readonly ComparedRun[]): (readonly [name
 function settingsOf({ net, backend, precision, width, limit, settings }: RunConfig): Map<string, string> {
   const { optimizer, schedule, ...plain } = settings;
   const parts = (prefix: string, { kind, ...values }: { readonly kind: string }): [string, unknown][] => [[prefix, kind], ...Object.entries(values)];
-  const all: [string, unknown][] = [['net', net], ['backend', backend], ['precision', precision], ...parts('optimizer', optimizer), ...parts('schedule', schedule), ...Object.entries(plain), ['width', width], ['limit', limit ?? 'none']];
+  const all: [string, unknown][] = [['net', net], ['backend', backend], ['precision', precision], ...parts('optimizer', optimizer), ...parts('schedule', schedule), ...Object.entries(plain).map(([key, value]): [string, unknown] => [keyOf(key), value]), ['width', width], ['limit', limit ?? 'none']];
   return new Map(all.map(([name, value]) => [name, String(value)]));
 }
+
+/** A setting as a `train` block writes it. */
+const keyOf = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
 const score = (value: Score | undefined): string => (value === undefined ? '–' : value.accuracy === null ? number(value.loss) : percent(value.accuracy));
 

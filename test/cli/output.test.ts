@@ -117,7 +117,7 @@ describe('errors', () => {
     ['the network', new DataError('environment', 'offline', 'Later.'), 2, 'error: offline\n  Later.\n'],
     ['a backend', new BackendError('no adapter', 'Install a driver.'), 2, 'error: no adapter\n  Install a driver.\n'],
     ['an absent file', system('ENOENT', 'x.png'), 1, 'error: x.png: no such file or folder\n  Check the path.\n'],
-    ['a full disk', system('ENOSPC'), 2, 'error: the disk is full\n  Free some space, then go on with --resume.\n'],
+    ['a full disk', system('ENOSPC'), 2, 'error: the disk is full\n  Free some space, and do it again; zz train goes on with --resume.\n'],
     ['another error of the system', system('EIO', '/dev/x'), 2, 'error: /dev/x: EIO: text of the system\n'],
     ['a defect', new TypeError('x is undefined\nmore'), 2, 'error: zz failed in a way it should not: x is undefined\n  Please report it, with the .zz file and what the command prints under ZZ_DEBUG=1.\n'],
     ['something thrown', 'text', 2, 'error: zz failed in a way it should not: text\n  Please report it, with the .zz file and what the command prints under ZZ_DEBUG=1.\n'],

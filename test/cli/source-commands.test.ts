@@ -54,6 +54,14 @@ describe('check', () => {
     expect(ran.stdout).toMatch(/\nnone\.zz:1:1: error ZZ1008: there is no file none\.zz\n3 errors\n$/);
   });
 
+  test('what is wrong in a file that several import is told once', async () => {
+    await writeFile(join(cwd, 'part.zz'), 'net Part {\n  input x: [8, 8, 3]\n  output y = x -> relo\n}\n');
+    const files = ['a.zz', 'b.zz'];
+    for (const file of files) await writeFile(join(cwd, file), 'import "part.zz"\n');
+    const { stdout } = await zz(['check', ...files, 'part.zz'], { cwd });
+    expect(stdout.match(/'relo'/g)).toHaveLength(1);
+  });
+
   test('JSON for editors', async () => {
     const ran = await zz(['check', 'bad.zz', '--format', 'json'], { cwd });
     expect(ran.status).toBe(1);

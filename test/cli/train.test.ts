@@ -1,7 +1,7 @@
 // zz train, eval and predict on a small net and the reference backend: run directories, breaks, and what bad input gets.
 
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -55,6 +55,33 @@ describe('a run', () => {
     expect(await readFile(join(cwd, 'runs/Small-1/model.zz'), 'utf8')).toBe(NET);
     expect(await metrics('runs/Small-1')).toMatchObject([{ epoch: 1, step: 5 }, { epoch: 2, step: 10 }, { epoch: 3, step: 15 }]);
     expect(await readdir(cwd)).toEqual(['runs', 'small.zz']);
+  });
+
+  test('that is done says so when it is to go on, and does not go back', async () => {
+    await whole();
+    const again = await zz(['train', '--resume', '--out', 'whole'], { cwd });
+    expect(again.status).toBe(0);
+    expect(again.stderr).toContain('There was nothing left to train: the run has had its 3 epochs. --epochs 4 goes on.');
+    const config = await readFile(join(cwd, 'whole/config.json'), 'utf8');
+    const back = await zz(['train', '--resume', '--out', 'whole', '--epochs', '2'], { cwd });
+    expect(back.status).toBe(1);
+    expect(back.stderr).toMatch(/has had 3 epochs\n {2}--epochs counts those as well: give more than 3/);
+    expect(await readFile(join(cwd, 'whole/config.json'), 'utf8')).toBe(config);
+  });
+
+  test('is trained by one process at a time', async () => {
+    const { metrics: before } = await whole();
+    const claim = join(cwd, 'whole/.training');
+    const resume = () => zz(['train', '--resume', '--out', 'whole', '--epochs', '4', '--quiet'], { cwd });
+    await writeFile(claim, JSON.stringify({ process: process.ppid, host: hostname() }));
+    const refused = await resume();
+    expect(refused.status).toBe(1);
+    expect(refused.stderr).toContain(`process ${process.ppid} is training the run in ${join(cwd, 'whole')}`);
+    expect(await metrics('whole')).toEqual(before);
+    // Of processes that are gone, and half a claim, nothing holds.
+    await writeFile(claim, '{"proc');
+    expect((await resume()).status).toBe(0);
+    expect(await readdir(join(cwd, 'whole'))).not.toContain('.training');
   });
 
   test('lowers its loss', async () => {
