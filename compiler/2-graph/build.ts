@@ -1,7 +1,7 @@
 // AST to graph: the nets of a program, one by one.
 
 import type { Item, Net } from '../1-syntax/ast.ts';
-import type { Diagnostic, Loc } from '../diagnostics.ts';
+import type { Code, Diagnostic, Loc } from '../diagnostics.ts';
 import { diagnostic, hasErrors } from '../diagnostics.ts';
 import { suggestion } from './build/arguments.ts';
 import { buildRoutes } from './build/backward.ts';
@@ -71,12 +71,16 @@ export function checkProgram(program: Program, built = (program.main?.ast.nets ?
   if (!main) return [...program.diagnostics];
   const broken = hasErrors(program.diagnostics);
   const used = new Set(built.flatMap((each) => [...each.used]));
-  const found = built.flatMap(({ net, diagnostics }) => diagnostics.filter(({ code }) => code !== 'ZZ2105' || !used.has(net)));
+  const excused = (net: Net): readonly Code[] => (holdsCells(net) ? ['ZZ2014', 'ZZ2015', 'ZZ2105'] : used.has(net) ? ['ZZ2105'] : []);
+  const found = built.flatMap(({ net, diagnostics }) => diagnostics.filter(({ code }) => !excused(net).includes(code)));
   const none = main.ast.nets.length === 0 && !broken ? [noNet(program)] : [];
   // Where the syntax is broken, what is missing may have been swallowed by the recovery: only errors that stand by themselves remain.
   const kept = broken ? found.filter(({ severity, code }) => severity === 'error' && !['ZZ2014', 'ZZ2015', 'ZZ4010'].includes(code)) : found;
   return sorted(program, unique([...program.diagnostics, ...none, ...kept]));
 }
+
+/** A net of cells alone is there to be imported: it is sound, though nothing can be made of it by itself. */
+const holdsCells = ({ items }: Net): boolean => items.length > 0 && items.every(({ kind }) => kind === 'cell');
 
 const startOf = (file: string): Loc => ({ file, line: 1, column: 1, span: { start: 0, end: 0 } });
 
@@ -88,7 +92,7 @@ function chooseNet(program: Program, name: string | undefined): Net | Diagnostic
   const names = nets.map((net) => net.name.name);
   if (!only) return noNet(program);
   if (name === undefined) return more.length === 0 ? only : diagnostic('ZZ2013', only.name.loc, `the file has ${names.length} nets: ${names.join(', ')}`);
-  return nets.find((net) => net.name.name === name) ?? diagnostic('ZZ2001', startOf(program.main?.source.file ?? ''), `no net is called '${name}'`, suggestion(name, names));
+  return nets.find((net) => net.name.name === name) ?? diagnostic('ZZ2001', startOf(program.main?.source.file ?? ''), `no net is called '${name}'; the file has ${names.join(', ')}`, suggestion(name, names));
 }
 
 /** Mistakes in a cell are found once per stream and step, but told once. */

@@ -62,6 +62,14 @@ describe('check', () => {
     expect(stdout.match(/'relo'/g)).toHaveLength(1);
   });
 
+  test('a net of cells alone is there to be imported: sound, and nothing to be made of', async () => {
+    await writeFile(join(cwd, 'cells.zz'), 'net Cells {\n  cell Rec(x, h) { relu(conv(x, 4) + conv(h, 4)) }\n}\n');
+    await writeFile(join(cwd, 'uses.zz'), 'import "cells.zz"\nnet Uses {\n  input x: [8, 8, 3]\n  streams A of Rec { step x: straight }\n  output y = A -> globalavgpool -> dense(10)\n  loss softmax_cross_entropy(y)\n}\n');
+    expect(await zz(['check', 'cells.zz', 'uses.zz'], { cwd })).toEqual({ status: 0, stdout: '', stderr: '2 files are clean\n' });
+    expect((await zz(['ir', 'cells.zz'], { cwd })).stderr).toMatch(/'Cells' has no input[^]*'Cells' has no output/);
+    expect((await zz(['ir', 'uses.zz:Cells'], { cwd })).stderr).toContain("no net is called 'Cells'; the file has Uses");
+  });
+
   test('JSON for editors', async () => {
     const ran = await zz(['check', 'bad.zz', '--format', 'json'], { cwd });
     expect(ran.status).toBe(1);
