@@ -7,7 +7,7 @@ import { readAssets } from '../runtime/report/page.ts';
 import { openRun } from '../runtime/run-dir.ts';
 import type { AddCommand } from './command.ts';
 import { at, EXIT, print, printJson, say, widthOf, type Io } from './io.ts';
-import { decimal, duration, percent, table } from './table.ts';
+import { decimal, duration, narrowTable, percent, table } from './table.ts';
 
 interface Options {
   readonly out?: string;
@@ -66,6 +66,7 @@ function describe(results: readonly Result[], differing: ReturnType<typeof diffe
   };
   const tries = SPARE.map((_, i) => SPARE.slice(0, i));
   const fitting = tries.find((left) => draw(left).split('\n').every((line) => line.length <= width)) ?? SPARE;
-  const settings = differing.map(([name, values]) => `  ${name}: ${values.join(' | ')}`);
-  return settings.length === 0 ? draw(fitting) : `${draw(fitting)}\n\nsettings that differ, in the order of the runs\n${settings.join('\n')}`;
+  if (differing.length === 0) return draw(fitting);
+  const settings = narrowTable([['setting that differs', ...results.map(({ run }) => run)], ...differing.map(([name, values]) => [name, ...values])], width);
+  return `${draw(fitting)}\n\n${settings}`;
 }
