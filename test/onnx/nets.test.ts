@@ -76,6 +76,8 @@ describe.skipIf(missing)(`onnxruntime gives the outputs of the evaluator${skippe
   test('random nets', async () => {
     for (let seed = 1; seed <= 60; seed++) await expectSameOutputs(evaluationGraph(randomNet(seed)), seed);
   });
+  test('constants of the size of images, beside images and in their place', () =>
+    expectSameOutputs(evaluationGraph('net N { input image: [4, 6, 2]\n features = image -> conv(3)\n output all = concat(features, ones([4, 6, 2]), zeros([4, 6, 1]))\n output rows = concat(features, ones([2, 6, 3]), axis: 1)\n output edge = ones([4, 6, 2]) -> conv(3) -> avgpool(2) }')));
   test('outputs of every kind: images, an input, a weight\'s own value, a loss, one value under two names', () =>
     expectSameOutputs(evaluationGraph('net N { input image: [4, 4, 2]\n features = image -> conv(3)\n output features\n output again = features\n output image\n logits = features -> globalavgpool\n output logits\n output l = softmax_cross_entropy(logits, label_smoothing: 0.2)\n loss l }')));
 });

@@ -3,7 +3,7 @@
 import type { Node, ValueId } from '../../2-graph/graph.ts';
 import { batchFactor } from '../../2-graph/types.ts';
 import type { Dim, Shape } from '../../2-graph/types.ts';
-import { TO_NCHW, TO_NHWC } from '../image-layout.ts';
+import { laidOut, TO_NCHW, TO_NHWC } from '../image-layout.ts';
 import type { ImageLayout } from '../image-layout.ts';
 import type { OnnxAttribute, OnnxNode, OnnxTensor } from './model.ts';
 
@@ -110,7 +110,7 @@ export function createScope(parts: ScopeParts): Scope & Written {
   const value: Scope['value'] = (id, wanted) => {
     const node = nodeOf(id);
     if (isStored(id)) return stored(id, 'as it is', (found) => found);
-    if (node.kind === 'constant') return filled(node.type.shape, node.attrs.value);
+    if (node.kind === 'constant') return filled(laidOut(shape(id), wanted ?? 'nhwc'), node.attrs.value);
     const name = names.get(id);
     if (name === undefined) throw new Error(`%${id} is not written yet`);
     const own = layout(id);
