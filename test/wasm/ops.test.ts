@@ -159,18 +159,35 @@ const products: Case[] = [[1, 64, 10], [5, 7, 3], [33, 300, 41], [64, 16, 16], [
   ),
 );
 
-/** Convolutions of sizes drawn from a seed. */
-function randomConvolutions(count: number, seed: number): Case[] {
+/** So many multiply-adds a case, at most: enough for blocks of every size, and soon evaluated. */
+const MOST = 2e6;
+
+/** Convolutions and products of sizes drawn from a seed: small ones, odd ones, and multiples of 16. */
+function drawn(count: number, seed: number): Case[] {
   const next = uniforms(seed);
   const draw = (low: number, high: number): number => low + Math.floor(next() * (high - low + 1));
-  return Array.from({ length: count }, () => {
-    const [groups, k, dilation] = [draw(1, 3), draw(1, 4), draw(1, 2)];
-    const least = (k - 1) * dilation + 1;
-    return convolution({
-      n: draw(1, 3), h: draw(least, least + 7), w: draw(least, least + 7), inputs: groups * draw(1, 9), outputs: groups * draw(1, 19),
-      k, stride: draw(1, 3), dilation, groups, pad: next() < 0.5 ? 'same' : 'valid',
-    });
-  }).flat();
+  const pick = <T>(...all: readonly T[]): T => all[draw(0, all.length - 1)] as T;
+  const extent = (): number => pick(1, draw(1, 9), draw(1, 40), 16 * draw(1, 6));
+  const product = (): readonly [Case[], number] => {
+    const [rows, depth, columns] = [extent(), pick(extent(), draw(1, 700)), pick(extent(), draw(1, 700))];
+    const [transpose_a, transpose_b] = [next() < 0.5, next() < 0.5];
+    const [lead, shared] = [pick([], [draw(1, 3)], [draw(1, 3), 2]), next() < 0.5];
+    const b = transpose_b ? [columns, depth] : [depth, columns];
+    return [[op('matmul', { transpose_a, transpose_b }, [...lead, ...(transpose_a ? [depth, rows] : [rows, depth])], shared ? b : [...lead, ...b])], 6 * rows * depth * columns];
+  };
+  const anyConvolution = (): readonly [Case[], number] => {
+    const [groups, k, dilation, stride, pad] = [pick(1, 1, draw(1, 4), draw(1, 16)), pick(1, 3, draw(1, 7)), pick(1, draw(1, 3)), pick(1, 2, draw(1, 4)), pick('same' as const, 'valid' as const)];
+    const least = pad === 'valid' ? (k - 1) * dilation + 1 : 1;
+    const [n, h, w] = [draw(1, 4), draw(least, least + 13), draw(least, least + 13)];
+    const [inputs, outputs] = [groups * extent(), groups * extent()];
+    return [convolution({ n, h, w, inputs, outputs, k, stride, dilation, groups, pad }), (n * h * w * k * k * inputs * outputs) / groups];
+  };
+  const cases: Case[] = [];
+  while (cases.length < count) {
+    const [made, work] = (next() < 0.3 ? product : anyConvolution)();
+    if (work <= MOST) cases.push(...made);
+  }
+  return cases;
 }
 
 const all: Readonly<Record<string, readonly Case[]>> = { elementwise, reductions, movement, pooling, classifiers, convolutions, products };
@@ -183,10 +200,11 @@ describe('the wasm backend', () => {
     });
   }
 
-  it('computes convolutions of random sizes', async () => {
-    const cases = randomConvolutions(25, 7);
-    const errors = await errorsOf(cases);
-    expect(errors.flatMap((error, i) => (error < 1e-5 ? [] : [`${describeCase(cases[i] as Case)}: ${error}`]))).toEqual([]);
+  it.each([[1, 1], [2, 1], [3, 2], [4, 2]])('computes convolutions and products of random sizes: seed %i, threads %i', async (seed, threads) => {
+    const cases = drawn(60, seed);
+    const errors = await errorsOf(cases, { threads });
+    // Of few large sums that nearly cancel more digits are lost.
+    expect(errors.flatMap((error, i) => (error < 2e-5 ? [] : [`${describeCase(cases[i] as Case)}: ${error}`]))).toEqual([]);
   });
 
   it('computes every operation on random shapes', async () => {
