@@ -172,6 +172,10 @@ describe('pools', () => {
     expect(run('maxpool', { k: 2 }, [two])).toEqual([4, -1, 50, 8]);
   });
 
+  test('of what is not a number is none, wherever it stands in the window', () => {
+    for (const at of [0, 1, 2, 3]) expect(run('maxpool', { k: 2 }, [given([1, 2, 2, 1], ...[1, 2, 3, 4].with(at, NaN))])).toEqual([NaN]);
+  });
+
   test('the gradient of maxpool goes to the first largest value, and the rest gets none', () => {
     const ties = given([1, 2, 5, 1], 1, 3, 9, 9, 0, 3, 3, 9, 9, 0);
     expect(run('maxpool_grad', { k: 2 }, [ties, given([1, 1, 2, 1], 5, 7)])).toEqual([0, 5, 7, 0, 0, 0, 0, 0, 0, 0]);

@@ -112,10 +112,13 @@ export function avgpool({ k }: Attrs<'avgpool'>, out: Tensor, x: Tensor): void {
   });
 }
 
-/** Where a window's first largest value is. */
+/** Where a window's first largest value is, or one that is not a number. */
 function largestOf(x: Tensor, first: number, steps: readonly number[]): number {
   let best = first;
-  for (const step of steps) if ((x.data[first + step] as number) > (x.data[best] as number)) best = first + step;
+  for (const step of steps) {
+    const value = x.data[first + step] as number;
+    if (value > (x.data[best] as number) || Number.isNaN(value)) best = first + step;
+  }
   return best;
 }
 
