@@ -200,6 +200,33 @@ describe.skipIf(missing !== undefined)(`on a device${skipped}`, () => {
     }
   });
 
+  test('a product of more values than a device binds is computed of parts that are stored first', async () => {
+    const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i'];
+    const text = `net Net {
+      input image: [32, 32, 3]
+      ${names.map((name) => `${name} = image -> avgpool(8) -> conv(2) -> sigmoid`).join('\n')}
+      output logits = a -> globalavgpool -> dense(10)
+      loss softmax_cross_entropy(logits)
+      loss mean(${names.join(' * ')})
+      train { optimizer sgd(lr: 0.1) }
+    }`;
+    expect(await differences(backend, text, undefined, 2, { options: { device: EVERY_DEVICE }, width: 1 })).toEqual({});
+  });
+
+  test('terms of a reduction that read more than a device binds are stored first', async () => {
+    const text = `net Net {
+      input image: [32, 32, 3]
+      a = image -> avgpool(4) -> layernorm
+      b = mean(a, axis: 2, keep: true) -> batchnorm
+      c = b -> batchnorm -> slice(axis: channel, start: 1)
+      output logits = concat(tanh(globalavgpool(c)), tanh(globalavgpool(b -> conv(16, stride: 2))), tanh(globalavgpool(a -> conv(15, k: 7, groups: 3)))) -> dense(10)
+      loss softmax_cross_entropy(logits)
+      loss 0.2 * mse(tanh(b), sigmoid(b))
+      train { optimizer sgd(lr: 0.1) }
+    }`;
+    expect(await differences(backend, text, undefined, 2, { options: { device: EVERY_DEVICE }, width: 1 })).toEqual({});
+  });
+
   test('weights that nothing updates stay as they are between those that are', async () => {
     const text = net('optimizer adam(lr: 1e-3) weight_decay 0.1 batch 2').replace('-> dense(33, bias: true) -> tanh', '-> dense(33, bias: true) -> stop_gradient -> dense(16) -> tanh');
     expect(updating(step(text)).flatMap(written)).not.toContain('w.1');

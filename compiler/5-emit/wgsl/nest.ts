@@ -143,9 +143,11 @@ function fitting(task: Task, room: Room, own: (buffer: Buffer) => Buffer): Task[
   if (task.root && task.lets.some((each) => each.name === task.root?.local && !isLoad(each)) && (task.stores.length > 1 || task.lets.length > 1 || first.value.kind !== 'local')) return aside(task.root.local);
   if (task.stores.length > 1) return storeGroups(task, room).flatMap((stores, i) => fitting(trimmed({ ...task, name: i === 0 ? task.name : `${task.name}_s${i}`, stores }), room, own));
   if (task.root) return withStagedOperand(task, task.root, own).flatMap((each) => fitting(each, room, own));
-  const cut = task.lets.findLast((each) => !isLoad(each) && buffersOf(each.value).length > 1);
+  const reads = readsThrough(task.lets);
+  const cut = task.lets.findLast((each) => !isLoad(each) && reads(each.value) > 1);
   if (cut) return aside(cut.name);
-  const named = withNames(first.value, task.lets.length);
+  if (first.value.kind === 'reduce' && innermost(first.value).body.kind !== 'load') return withStagedTerms(task, first, first.value, own).flatMap((each) => fitting(each, room, own));
+  const named = withNames(first.value, task.lets.length, reads);
   if (named && named.lets.length > 0) return fitting({ ...task, lets: [...task.lets, ...named.lets], stores: [{ ...first, value: named.value }] }, room, own);
   throw new RangeError(`${task.name} binds ${buffersIn(task, room.home).length} buffers; a device has room for ${room.most}`);
 }
@@ -188,6 +190,26 @@ function withStagedOperand(task: Task, root: ContractionRoot, own: (buffer: Buff
   return [stored, { ...task, root: { ...root, operands }, lets: task.lets.map((each) => (each.name === root.local ? { ...each, value } : each)) }];
 }
 
+type Reduction = Extract<Expr, { kind: 'reduce' }>;
+
+/** What a reduction of reductions takes in, and the variables that it goes over. */
+const innermost = ({ op, variable, body }: Reduction): { readonly variables: readonly Var[]; readonly body: Expr } => {
+  if (body.kind !== 'reduce' || body.op !== op) return { variables: [variable], body };
+  const inner = innermost(body);
+  return { ...inner, variables: [variable, ...inner.variables] };
+};
+
+/** The terms of a reduction stored by themselves first, then reduced. */
+function withStagedTerms(task: Task, store: Placed, reduction: Reduction, own: (buffer: Buffer) => Buffer): Task[] {
+  const { variables, body } = innermost(reduction);
+  const indices = [...task.indices, ...variables];
+  const shape = indices.map(({ extent }) => extent);
+  const place = flatten(indices.map(use), shape);
+  const output = own({ id: `${store.output.id}.terms`, dtype: 'f32', shape });
+  const value = variables.reduceRight<Expr>((inner, variable) => ({ ...reduction, variable, body: inner }), load(output.id, place));
+  return [trimmed({ ...task, name: `${task.name}_terms`, indices, stores: [{ output, index: place, value: body }] }), trimmed({ ...task, stores: [{ ...store, value }] })];
+}
+
 /** The element of a contraction, summed where it is read. */
 function contraction({ node, operands, shape }: ContractionRoot, indices: readonly Index[]): Expr {
   const inline = (_: string, stageShape: readonly number[], { body, extents }: Loops): Operand => {
@@ -199,20 +221,23 @@ function contraction({ node, operands, shape }: ContractionRoot, indices: readon
   return body(...(extents ? unflatten(flatten(indices, shape), extents) : indices));
 }
 
+/** How many buffers a value reads, through names as well. */
+const readsThrough = (lets: readonly Let[]) => (value: Expr): number => new Set([value, ...namesFor(localsOf(value), lets).map((each) => each.value)].flatMap(buffersOf)).size;
+
 /** An operation's operands by names, which end in `suffix`; undefined where there is nothing to name. */
-function withNames(expr: Expr, suffix: number): { lets: Let[]; value: Expr } | undefined {
+function withNames(expr: Expr, suffix: number, reads: (value: Expr) => number): { lets: Let[]; value: Expr } | undefined {
   if (expr.kind === 'let') {
     const name = `${expr.name}_${suffix}`;
     return { lets: [{ name, value: expr.value, of: name }], value: mapLocals(expr.body, expr.name, name) };
   }
   if (expr.kind === 'unary') {
-    const inner = withNames(expr.x, suffix);
+    const inner = withNames(expr.x, suffix, reads);
     return inner && { ...inner, value: { ...expr, x: inner.value } };
   }
   if (expr.kind !== 'binary' && expr.kind !== 'select') return undefined;
   const operand = (x: Expr, side: string): { lets: Let[]; value: Expr } => {
     const name = `${side}_${suffix}`;
-    return buffersOf(x).length > 1 ? { lets: [{ name, value: x, of: name }], value: { kind: 'local', name } } : { lets: [], value: x };
+    return reads(x) > 1 ? { lets: [{ name, value: x, of: name }], value: { kind: 'local', name } } : { lets: [], value: x };
   };
   if (expr.kind === 'select') {
     // Where the test fails, what it guards has no place to be loaded from.
@@ -220,9 +245,9 @@ function withNames(expr: Expr, suffix: number): { lets: Let[]; value: Expr } | u
       lets: guardsLoads(expr) ? lets.map((each) => ({ ...each, value: { ...expr, then: number(0), otherwise: number(0), [side]: each.value } })) : lets,
       value,
     });
-    const only = buffersOf(expr.otherwise).length === 0 ? 'then' : buffersOf(expr.then).length === 0 ? 'otherwise' : undefined;
+    const only = reads(expr.otherwise) === 0 ? 'then' : reads(expr.then) === 0 ? 'otherwise' : undefined;
     if (only) {
-      const inner = withNames(expr[only], suffix);
+      const inner = withNames(expr[only], suffix, reads);
       return inner && { lets: guarded(only, inner).lets, value: { ...expr, [only]: inner.value } };
     }
     const [then, otherwise] = [guarded('then', operand(expr.then, 'left')), guarded('otherwise', operand(expr.otherwise, 'right'))];
