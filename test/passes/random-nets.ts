@@ -27,6 +27,10 @@ export function randomNet(seed: number): string {
 `;
 }
 
+/** A net of so many times the channels, over larger images: wide enough that products fall into tiles and blocks. */
+export const widened = (source: string, times: number, [height, width]: readonly [number, number]): string =>
+  source.replace('[8, 8, 2]', `[${height}, ${width}, 3]`).replace(/conv\((concat\(x, h\), |[xh], )?(\d+)/g, (_, from: string | undefined, channels: string) => `conv(${from ?? ''}${Number(channels) * times}`);
+
 function streams(random: Random): string {
   const names = ['L', 'M', 'R'].slice(0, pick(random, 1, 3));
   const channels = pick(random, 2, 4);
