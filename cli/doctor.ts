@@ -1,9 +1,10 @@
 // zz doctor: what this machine can run, what is missing, and what to do about it.
 
-import { access, constants, mkdir, readdir } from 'node:fs/promises';
+import { access, constants, readdir } from 'node:fs/promises';
 import { availableParallelism, cpus, release, totalmem } from 'node:os';
 import { BackendError } from '../runtime/backend.ts';
 import { findAdapter } from '../runtime/backends/dawn.ts';
+import { makeFolder } from '../runtime/files.ts';
 import { BACKENDS } from './backends.ts';
 import { reason, type Finding } from './doctor/finding.ts';
 import { gpuFindings } from './doctor/gpu.ts';
@@ -97,7 +98,7 @@ async function cache(io: Io): Promise<Finding> {
   const { cacheDirectory } = await import('../runtime/data/cache.ts');
   const folder = cacheDirectory(io.env);
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     await access(folder, constants.W_OK);
     const entries = await readdir(folder);
     return { what: 'cache', state: 'ok', detail: `${folder}${entries.length === 0 ? ' (empty)' : `: ${entries.join(', ')}`}` };

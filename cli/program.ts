@@ -25,6 +25,22 @@ import { VERSION } from './version.ts';
 
 const COMMANDS: readonly AddCommand[] = [checkCommand, fmtCommand, irCommand, compileCommand, trainCommand, evalCommand, predictCommand, importCommand, compareCommand, benchCommand, playgroundCommand, dataCommand, doctorCommand, lspCommand, completionCommand, helpCommand];
 
+const RATE = 'The learning rate belongs to the optimizer: --optimizer "adam(lr: 1e-3)"';
+/** What options that other tools have are here. */
+const ELSEWHERE: ReadonlyMap<string, string> = new Map([
+  ['--lr', RATE],
+  ['--learning-rate', RATE],
+  ['--momentum', 'The momentum belongs to the optimizer: --optimizer "sgd(lr: 0.1, momentum: 0.9)"'],
+  ['--batch-size', 'That is --batch here.'],
+  ['--device', 'That is --backend here: --backend webgpu'],
+  ['--gpu', 'That is --backend here: --backend webgpu'],
+]);
+
+const withHint = (error: string): string => {
+  const hint = ELSEWHERE.get(/unknown option '([^'=]+)/.exec(error)?.[1] ?? '');
+  return hint === undefined ? error : `${error.trimEnd()}\n${hint}\n`;
+};
+
 /** An item of a help text: as usual where there is room beside the term, otherwise with its description below. */
 const formatItem: Help['formatItem'] = function (this: Help, term, termWidth, description, helper) {
   const width = this.helpWidth ?? 80;
@@ -44,6 +60,7 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     .configureOutput({
       writeOut: (text) => void io.stdout.write(text),
       writeErr: (text) => void io.stderr.write(text),
+      outputError: (text, write) => { write(withHint(text)); },
       getOutHelpWidth: () => widthOf(io, io.stdout, 80),
       getErrHelpWidth: () => widthOf(io, io.stderr, 80),
     })

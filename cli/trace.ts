@@ -1,7 +1,8 @@
 // ZZ_DUMP and ZZ_DEBUG: the stages of a compilation as numbered files, and on standard error.
 
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder } from '../runtime/files.ts';
 import { at, debugLevel, say, type Io } from './io.ts';
 import type { Stage } from './stages.ts';
 
@@ -12,7 +13,7 @@ export const isTracing = (io: Io): boolean => debugLevel(io) > 0 || Boolean(io.e
 export async function traceStages(io: Io, stages: readonly Stage[]): Promise<void> {
   const dump = io.env['ZZ_DUMP'];
   if (dump) {
-    await mkdir(at(io, dump), { recursive: true });
+    await makeFolder(at(io, dump));
     for (const [i, stage] of stages.entries()) await writeFile(join(at(io, dump), `${String(i).padStart(2, '0')}-${stage.name}.txt`), stage.text());
   }
   const level = debugLevel(io);

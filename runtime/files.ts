@@ -67,9 +67,26 @@ export async function withFile<T>(path: string, limit: number, use: (file: FileH
 /** A text file's contents. Throws as `withFile` does, where it has more than 64 MiB. */
 export const readText = (path: string): Promise<string> => withFile(path, MAX_TEXT, (file) => file.readFile('utf8'));
 
+/**
+ * Makes a folder and what is missing above it, level by level: Node's own recursive mkdir never ends where a parent that is there has no room for folders, as /proc.
+ * Throws what the system says.
+ */
+export async function makeFolder(path: string): Promise<void> {
+  const make = (): Promise<void> => mkdir(path).catch(async (error: unknown) => {
+    if (!isSystemError(error, 'EEXIST') || !(await stat(path)).isDirectory()) throw error;
+  });
+  try {
+    await make();
+  } catch (error) {
+    if (!isSystemError(error, 'ENOENT') || dirname(path) === path) throw error;
+    await makeFolder(dirname(path));
+    await make();
+  }
+}
+
 /** Makes a folder that nobody has: `base-1`, `base-2`, … Two processes never get the same one. */
 export async function makeNumbered(base: string): Promise<string> {
-  await mkdir(dirname(base), { recursive: true });
+  await makeFolder(dirname(base));
   for (let n = 1; ; n++) {
     const path = `${base}-${n}`;
     try {

@@ -1,10 +1,10 @@
 // A run directory: config.json, model.zz, metrics.jsonl and checkpoint.safetensors hold all that evaluating, predicting and resuming need; report.html shows it.
 
-import { mkdir, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { writeCheckpoint } from './checkpoint-file.ts';
 import { RunError } from './errors.ts';
-import { isSystemError, makeNumbered, readText, writeWhole } from './files.ts';
+import { isSystemError, makeFolder, makeNumbered, readText, writeWhole } from './files.ts';
 import { appendMetrics } from './metrics.ts';
 import { configText, parseConfig, type RunConfig } from './run-config.ts';
 import type { Keeper } from './train.ts';
@@ -51,7 +51,7 @@ export async function refuseUsed(dir: string): Promise<void> {
 export async function createRun(place: { readonly dir: string } | { readonly base: string }, config: RunConfig, source: string): Promise<Run> {
   if ('dir' in place) {
     await refuseUsed(place.dir);
-    await mkdir(place.dir, { recursive: true });
+    await makeFolder(place.dir);
   }
   const dir = 'dir' in place ? place.dir : await makeNumbered(place.base);
   const paths = pathsOf(dir);

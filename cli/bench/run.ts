@@ -1,6 +1,5 @@
 // A benchmark of a net: steps are timed, and what they do is set against the best that the backend reaches.
 
-import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { bindBatch } from '../../compiler/2-graph/bind.ts';
 import { costOf } from '../../compiler/3-passes/cost.ts';
@@ -8,7 +7,7 @@ import { compileNet } from '../../compiler/compile.ts';
 import type { Program } from '../../compiler/5-emit/model.ts';
 import { persistent } from '../../runtime/checkpoint.ts';
 import { programOf } from '../../runtime/feeds.ts';
-import { writeWhole } from '../../runtime/files.ts';
+import { makeFolder, writeWhole } from '../../runtime/files.ts';
 import { initialValues } from '../../runtime/init.ts';
 import { SourceError } from '../diagnostics.ts';
 import { at, lineWidth, print, printJson, say, UsageError, type Io } from '../io.ts';
@@ -83,7 +82,7 @@ export async function bench(file: string, options: Options, io: Io): Promise<voi
     if (options.trace !== undefined) {
       const path = at(io, options.trace);
       const data = { net: net.name, backend: session.backend, device: session.device, batch: String(batch), clock: profile.clock };
-      await mkdir(dirname(path), { recursive: true });
+      await makeFolder(dirname(path));
       await writeWhole(path, `${JSON.stringify(traceOf(runs, inOrder, { title: `${net.name}, ${batch} images a step, on ${session.device}`, data }))}\n`);
       note(`trace: ${options.trace} opens in ui.perfetto.dev and chrome://tracing`);
     }

@@ -1,11 +1,11 @@
 // Measured tilings in the user's cache: a file for each adapter, driver and version of the shaders.
 
 import { createHash } from 'node:crypto';
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { SHADERS } from '../../compiler/5-emit/wgsl/tiles.ts';
 import type { Adapter } from '../../runtime/backends/adapter.ts';
-import { writeWhole } from '../../runtime/files.ts';
+import { makeFolder, writeWhole } from '../../runtime/files.ts';
 import type { Choice, Choices } from './choices.ts';
 
 const FORMAT = 'zigzag-tuning';
@@ -38,6 +38,6 @@ function isChoice(value: unknown): value is Choice {
 /** Adds choices to what is kept, in one piece; what others have kept meanwhile stays. */
 export async function addChoices(file: string, choices: Choices): Promise<void> {
   const all = new Map([...(await readChoices(file)), ...choices]);
-  await mkdir(dirname(file), { recursive: true });
+  await makeFolder(dirname(file));
   await writeWhole(file, `${JSON.stringify({ format: FORMAT, choices: Object.fromEntries(all) }, null, 1)}\n`);
 }

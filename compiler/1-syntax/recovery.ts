@@ -165,7 +165,9 @@ export class RecoveringParser extends CstParser {
     const next = this.LA(1);
     const inFile = outer === NETS && expected.startsWith("'net'");
     if (isEnd(next) || (!inFile && (next.tokenType === RBrace || outer.has(next.tokenType)))) return false;
-    this.fault(this.LA(0) === this.exprEnd && !expected.startsWith('an operator') ? `an operator, '->', ${expected}` : expected, next, this.LA(0));
+    const more = this.exprEnd !== undefined && this.LA(0) === this.exprEnd && !expected.startsWith('an operator');
+    const inside = inFile && is(next, Word) && RESERVED.has(next.image) ? `; '${next.image}' stands inside a net` : '';
+    this.fault(`${more ? "an operator, '->', " : ''}${expected}${inside}`, next, this.LA(0));
     if (is(next, Word)) this.lost.push(next);
     if (next.tokenType !== LBrace) this.SKIP_TOKEN();
     this.skip(inFile ? NETS : STARTERS, !inFile);

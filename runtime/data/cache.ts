@@ -1,11 +1,11 @@
 // Imported data sets on disk: one binary file a split and a JSON index that is written last, so that a cache is whole or absent.
 
 import { createHash } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rm, stat, utimes } from 'node:fs/promises';
+import { open, readdir, readFile, rm, stat, utimes } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { writeWhole } from '../files.ts';
+import { makeFolder, writeWhole } from '../files.ts';
 import { DataError, imageSize, labelArray, type Dataset, type ImageShape, type Split } from './dataset.ts';
 
 const FORMAT = 'zigzag-dataset';
@@ -146,7 +146,7 @@ export async function writeCached(folder: string, source: string, dataset: Datas
     return { file, bytes: contents.length, sha256: digest, count: dataset[split].count };
   };
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     const train = await keep('train');
     const test = await keep('test');
     const index: Index = { format: FORMAT, version: VERSION, source, name, shape, classes, train, test };
@@ -178,7 +178,7 @@ const DEAD_MS = 20_000;
 export async function locked<T>(lock: string, job: () => Promise<T>, signal?: AbortSignal): Promise<T> {
   for (;;) {
     try {
-      await mkdir(dirname(lock), { recursive: true });
+      await makeFolder(dirname(lock));
       await (await open(lock, 'wx')).close();
       break;
     } catch (error) {

@@ -2,9 +2,10 @@
 
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { makeFolder } from '../files.ts';
 import { diskError, isMissing, locked } from './cache.ts';
 import { DataError, type OnProgress } from './dataset.ts';
 
@@ -59,7 +60,7 @@ export async function download(job: Download): Promise<void> {
 /** Fetches until the part is whole, going on after breaks as long as each attempt brings something. */
 async function fetchAll(job: Download, part: string): Promise<void> {
   const { attempts = 5, pause = 1000, signal } = job;
-  await mkdir(dirname(part), { recursive: true }).catch((error: unknown) => { throw diskError(error, part); });
+  await makeFolder(dirname(part)).catch((error: unknown) => { throw diskError(error, part); });
   let furthest = await sizeOf(part);
   for (let left = attempts; ;) {
     try {

@@ -163,7 +163,7 @@ describe('breaks', () => {
   });
 
   test.each([
-    [['--lr', '1'], /unknown option '--lr'/],
+    [['--lr', '1'], /unknown option '--lr'\nThe learning rate belongs to the optimizer: --optimizer "adam\(lr: 1e-3\)"/],
     [['--batch', '5'], /--batch cannot change/],
     [['--weight-decay', '1'], /--weight-decay cannot change/],
     [['--width', '1'], /--width cannot change/],

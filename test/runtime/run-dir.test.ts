@@ -32,6 +32,11 @@ describe('run directories', () => {
     expect((await readdir(made.dir)).toSorted()).toEqual(['config.json', 'model.zz']);
   });
 
+  test.skipIf(process.platform !== 'linux')('a folder that the system does not let anyone make ends in its error (skipped where there is no /proc)', async () => {
+    await expect(createRun({ dir: '/proc/zz/run' }, config, '')).rejects.toThrow('ENOENT');
+    await expect(createRun({ base: '/proc/zz/run' }, config, '')).rejects.toThrow('ENOENT');
+  });
+
   test('an empty folder is taken, a used one is refused and left alone', async () => {
     await mkdir(join(dir, 'empty'));
     await createRun({ dir: join(dir, 'empty') }, config, '');

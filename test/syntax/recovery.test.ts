@@ -99,6 +99,8 @@ describe('what an error says', () => {
     expect(first('net A { x = conv(8 k: 3) }')).toMatchObject({
       message: "unexpected 'k'", expected: "',' or ')'", found: "'k'", related: [{ message: "the '(' that is still open", loc: { line: 1, column: 17 } }],
     });
+    expect(first('cell C(x, h) { x + h }')?.expected).toBe("'net' or 'import'; 'cell' stands inside a net");
+    expect(first('x = 3')?.expected).toBe("'net' or 'import'");
     expect(first('net A { x = y z }')?.expected).toBe("an operator, '->', a statement (input, view, let, layer, cell, streams, twin, backward, output, loss, train) or '}'");
     expect(first('net A {\n  output y')).toMatchObject({ message: 'unexpected end of the file', found: 'the end of the file', loc: { line: 2, column: 11 }, related: [{ loc: { line: 1, column: 7 } }] });
     expect(first('net A { cell C(x) { x } }')?.expected).toBe("',' and the name of the hidden state");
