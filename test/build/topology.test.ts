@@ -241,7 +241,7 @@ describe('settings', () => {
     expect(applied('batch', '10').settings).toEqual({ ...DEFAULT_SETTINGS, batch: 10 });
     expect(applied('optimizer', 'adam(lr: 1e-4)').settings.optimizer).toMatchObject({ lr: 1e-4, beta1: 0.9 });
     expect(applied('dataset', '../a b/{c}').settings.dataset).toBe('../a b/{c}');
-    for (const [key, text, code] of [['batch', 'ten', 'ZZ5002'], ['batch', '10 } }', 'ZZ1003'], ['batch', '10 epochs 5', 'ZZ5002'], ['batch', '', 'ZZ1003'], ['speed', '9', 'ZZ5001']] as const) {
+    for (const [key, text, code] of [['batch', 'ten', 'ZZ5002'], ['batch', '10 } }', 'ZZ5002'], ['batch', '10 epochs 5', 'ZZ5002'], ['batch', '', 'ZZ1003'], ['speed', '9', 'ZZ5001']] as const) {
       const { settings, diagnostics } = applied(key, text);
       expect([settings, diagnostics[0]?.code]).toEqual([DEFAULT_SETTINGS, code]);
     }

@@ -2,8 +2,8 @@
 
 import type { Call, Train, Value as Written } from '../../1-syntax/ast.ts';
 import { parse } from '../../1-syntax/parse.ts';
-import type { Code, Diagnostic, Source } from '../../diagnostics.ts';
-import { hasErrors } from '../../diagnostics.ts';
+import type { Code, Diagnostic, Loc, Source } from '../../diagnostics.ts';
+import { diagnostic, hasErrors, locator } from '../../diagnostics.ts';
 import type { OptimizerSettings, ScheduleSettings, TrainSettings } from '../graph.ts';
 import type { Args, Param, Params } from './arguments.ts';
 import { bind, bool, int, number, or, suggestion, text, word } from './arguments.ts';
@@ -147,17 +147,32 @@ export function readSettings(train: Train | undefined, report: (found: Diagnosti
  * A dataset's text is taken as it is, so that paths need no quotes. Diagnostics refer to `source`.
  */
 export function applySetting(settings: TrainSettings, key: string, value: string): { settings: TrainSettings; diagnostics: Diagnostic[]; source: Source } {
-  const source = { file: `--${key}`, text: `net settings { train {\n${key} ${value}\n} }` };
+  const source = { file: `--${key}`, text: value };
   if (key === 'dataset') return { settings: { ...settings, dataset: value }, diagnostics: [], source };
-  const parsed = parse(source);
-  const diagnostics = [...parsed.diagnostics];
+  const before = `net settings { train {\n${key} `;
+  const place = locator(source);
+  /** From the text around a value to the value alone. */
+  const inValue = ({ span }: Loc): Loc => {
+    const [start, end] = [span.start, span.end].map((offset) => Math.min(Math.max(offset - before.length, 0), value.length)) as [number, number];
+    return place({ start, end: Math.max(end, start + 1) });
+  };
+  const severalValues = (): { settings: TrainSettings; diagnostics: Diagnostic[]; source: Source } =>
+    ({ settings, diagnostics: [diagnostic('ZZ5002', place({ start: 0, end: Math.max(1, value.length) }), `${key} takes one value, found ${value}`)], source });
+  // It may not end the block that it is read in.
+  if (/[{}]/.test(value)) return severalValues();
+  const parsed = parse({ file: source.file, text: `${before}${value}\n} }` });
+  const diagnostics: Diagnostic[] = [];
+  const report = (found: Diagnostic): void => {
+    const ended = found.loc.span.start >= before.length + value.length;
+    diagnostics.push({ ...found, ...(ended && { message: 'unexpected end of the value', found: 'the end of the value' }), loc: inValue(found.loc), ...(found.related && { related: found.related.map(({ message, loc }) => ({ message, loc: inValue(loc) })) }) });
+  };
+  parsed.diagnostics.forEach(report);
   const items = parsed.file.nets.flatMap((net) => net.items);
   const [train] = items;
   if (hasErrors(diagnostics)) return { settings, diagnostics, source };
   if (parsed.file.nets.length !== 1 || items.length !== 1 || train?.kind !== 'train' || train.settings.length !== 1) {
-    const loc = { file: source.file, line: 2, column: 1, span: { start: 0, end: source.text.length } };
-    return { settings, diagnostics: [{ code: 'ZZ5002', severity: 'error', message: `${key} takes one value, found ${value}`, loc }], source };
+    return severalValues();
   }
-  const changed = readSettings(train, (found) => diagnostics.push(found), settings);
+  const changed = readSettings(train, report, settings);
   return { settings: hasErrors(diagnostics) ? settings : changed, diagnostics, source };
 }
