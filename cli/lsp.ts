@@ -32,8 +32,9 @@ async function run(io: Io): Promise<number> {
   // A pipe would keep the server waiting.
   const read: Reader['read'] = (file) => (existsSync(file) && !statSync(file).isFile() ? unreadable(file) : disk.read(file));
   let serving = true;
-  void warmUp(() => serving);
-  return serve({ input, output, disk: { ...disk, read }, version: VERSION }).finally(() => { serving = false; });
+  // Without it answers come all the same.
+  const begun = (): void => void warmUp(() => serving).catch(() => undefined);
+  return serve({ input, output, disk: { ...disk, read }, version: VERSION, begun }).finally(() => { serving = false; });
 }
 
 const unreadable = (file: string): Diagnostic => diagnostic('ZZ1008', { file, line: 1, column: 1, span: { start: 0, end: 0 } }, `${file} is no file`);

@@ -20,6 +20,8 @@ export interface ServerOptions {
   /** Reads files that are not open. */
   readonly disk: Reader;
   readonly version: string;
+  /** Called when the client has begun the session. */
+  readonly begun?: () => void;
   /** Milliseconds without an edit before diagnostics are made. A document that is opened is checked at once. */
   readonly delay?: number;
 }
@@ -28,7 +30,7 @@ export interface ServerOptions {
 const GRACE = 100;
 
 /** Serves one client until it leaves; gives the exit status, which is 1 where it left without a word. */
-export function serve({ input, output, disk, version, delay = 120 }: ServerOptions): Promise<number> {
+export function serve({ input, output, disk, version, begun = () => undefined, delay = 120 }: ServerOptions): Promise<number> {
   return new Promise((resolve) => {
     const watchDog = { shutdownReceived: false, initialize: () => undefined, exit: resolve };
     const connection = createConnection((logger) => createProtocolConnection(new StreamMessageReader(input), new StreamMessageWriter(output), logger), watchDog);
@@ -36,7 +38,7 @@ export function serve({ input, output, disk, version, delay = 120 }: ServerOptio
     const ended = (): void => { setTimeout(() => { resolve(watchDog.shutdownReceived ? 0 : 1); }, GRACE); };
     input.on('end', ended);
     input.on('close', ended);
-    attach(connection, disk, version, delay);
+    attach(connection, { disk, version, begun, delay });
     connection.listen();
   });
 }
@@ -79,7 +81,7 @@ const CAPABILITIES: InitializeResult['capabilities'] = {
   workspace: { workspaceFolders: { supported: true, changeNotifications: true } },
 };
 
-function attach(connection: Connection, disk: Reader, version: string, delay: number): void {
+function attach(connection: Connection, { disk, version, begun, delay }: Required<Omit<ServerOptions, 'input' | 'output'>>): void {
   const documents = new TextDocuments(TextDocument);
   const workspace = createWorkspace(() => documents.all(), disk);
   let client: Client = { snippets: false, links: false, watches: false, folders: false };
@@ -97,6 +99,7 @@ function attach(connection: Connection, disk: Reader, version: string, delay: nu
     return { capabilities: CAPABILITIES, serverInfo: { name: 'zz', version } };
   });
   connection.onInitialized(() => {
+    begun();
     if (client.watches) {
       void connection.client.register(DidChangeWatchedFilesNotification.type, { watchers: [{ globPattern: '**/*.zz' }] }).then(() => { watched = true; }, () => undefined);
     }
