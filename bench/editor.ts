@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { longNet, longText, median, work, type Times } from '../test/lsp/script.ts';
+import { longTexts, median, work, type Times } from '../test/lsp/script.ts';
 import { sessionOf } from '../test/lsp/session.ts';
 import { commandLine, openRecord, ownVersions, thisMachine } from './record.ts';
 import type { EditorRow } from './rows.ts';
@@ -20,8 +20,7 @@ const record = await openRecord<EditorRow>(
 const session = await sessionOf(fileURLToPath(new URL('../cli/main.js', import.meta.url)), process.cwd());
 const told = session.busy() !== undefined;
 const times: Times = new Map();
-const texts = ['case-a', 'case-b', 'case-c', 'case-d', 'case-e-manual'].map((name) => [name, longText(readFileSync(`dsl-examples/${name}.zz`, 'utf8'), lines)] as const);
-for (const [name, text] of [...texts, ['one-net', longNet(lines)] as const]) {
+for (const [name, text] of longTexts(lines, (file) => readFileSync(file, 'utf8'))) {
   const uri = session.open(`/tmp/${name}.zz`, text);
   await session.diagnostics(uri);
   await work(session, uri, times, rounds);

@@ -19,20 +19,24 @@ export const uriOf = (file: string): string => (isAbsolute(file) ? pathToFileURL
 
 const SKIPPED: ReadonlySet<string> = new Set(['node_modules', 'dist', 'runs']);
 const MOST_ENTRIES = 50_000;
+/** Folders that are read at the same time. */
+const AT_ONCE = 32;
 
 const entered = (entry: Dirent): boolean => entry.isDirectory() && !entry.name.startsWith('.') && !SKIPPED.has(entry.name);
 
-/** The .zz files below some folders, as far as they can be read: level by level, the folders of one at the same time. */
+/** The .zz files below some folders, as far as they can be read. */
 export async function findSources(folders: readonly string[]): Promise<string[]> {
-  const found = new Set<string>();
-  let [level, entries] = [folders, 0];
-  while (level.length > 0 && entries < MOST_ENTRIES) {
-    const listed = await Promise.all(level.map(async (folder) => ({ folder, all: await readdir(folder, { withFileTypes: true }).catch(() => []) })));
-    level = listed.flatMap(({ folder, all }) => {
+  const [found, pending] = [new Set<string>(), [...folders]];
+  let entries = 0;
+  while (pending.length > 0 && entries < MOST_ENTRIES) {
+    const listed = await Promise.all(pending.splice(0, AT_ONCE).map(async (folder) => ({ folder, all: await readdir(folder, { withFileTypes: true }).catch(() => []) })));
+    for (const { folder, all } of listed) {
       entries += all.length;
-      for (const entry of all) if (entry.isFile() && entry.name.endsWith('.zz')) found.add(join(folder, entry.name));
-      return all.filter(entered).map((entry) => join(folder, entry.name));
-    });
+      for (const entry of all) {
+        if (entry.isFile() && entry.name.endsWith('.zz')) found.add(join(folder, entry.name));
+        else if (entered(entry)) pending.push(join(folder, entry.name));
+      }
+    }
   }
   return [...found].sort();
 }

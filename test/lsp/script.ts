@@ -5,7 +5,7 @@ import type { CompletionItem, DocumentSymbol, Hover, InlayHint, Location, Select
 import type { Session } from './session.ts';
 
 /** A text of at least so many lines: the nets of one file again and again, under other names. */
-export function longText(text: string, lines: number): string {
+function longText(text: string, lines: number): string {
   const names = [...text.matchAll(/^net (\w+)/gm)].map(([, name = '']) => name);
   const copy = (i: number): string => (i === 0 ? text : names.reduce((all, name) => all.replace(new RegExp(`\\b${name}\\b`, 'g'), `${name}${i}`), text));
   const copies = [text];
@@ -14,7 +14,7 @@ export function longText(text: string, lines: number): string {
 }
 
 /** One net of so many lines, a residual block in every four of them. */
-export function longNet(lines: number): string {
+function longNet(lines: number): string {
   const layer = (i: number): string => (i % 4 === 3 ? `  x${i + 1} = x${i} + x${i - 2}` : `  x${i + 1} = x${i} -> conv(8, k: 3) -> relu`);
   const last = lines - 12;
   return [
@@ -22,6 +22,12 @@ export function longNet(lines: number): string {
     `  logits = x${last} -> globalavgpool -> dense(10)`, '  output logits', '  loss softmax_cross_entropy(logits)', '  train {', '    optimizer adam(lr: 1e-3)', '    batch 32', '    epochs 2', '  }', '}', '',
   ].join('\n');
 }
+
+/** The texts of the scripted sessions, by name: the five networks as files of so many lines, and one net of as many. `read` gives an example's text. */
+export const longTexts = (lines: number, read: (file: string) => string): (readonly [name: string, text: string])[] => [
+  ...['case-a', 'case-b', 'case-c', 'case-d', 'case-e-manual'].map((name) => [name, longText(read(`dsl-examples/${name}.zz`), lines)] as const),
+  ['one-net', longNet(lines)],
+];
 
 /** Of each kind of request, in milliseconds: how long the answer took, and how long the server's thread ran for it. */
 export type Times = Map<string, { readonly waited: number; readonly busy: number }[]>;

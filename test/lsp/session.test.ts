@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { analysisAt, BROKEN, ROOT, textOf } from '../editor/helpers.ts';
 import { build } from '../cli/built.ts';
 import { sessionOf } from './session.ts';
-import { longNet, longText, median, medians, work, type Times } from './script.ts';
+import { longTexts, median, medians, work, type Times } from './script.ts';
 
 const LINES = 1000;
 const ROUNDS = 3;
@@ -23,10 +23,7 @@ describe(`files of ${LINES} lines`, () => {
   /** Milliseconds that the server ran to check a text that it had not seen. */
   const checks: number[] = [];
 
-  it.each([
-    ...['case-a', 'case-b', 'case-c', 'case-d', 'case-e-manual'].map((name) => [name, longText(textOf(`dsl-examples/${name}.zz`), LINES)] as const),
-    ['one-net', longNet(LINES)] as const,
-  ])('%s', async (name, text) => {
+  it.each(longTexts(LINES, textOf))('%s', async (name, text) => {
     expect(text.split('\n').length).toBeGreaterThanOrEqual(LINES);
     const uri = session.open(`/tmp/${name}.zz`, text);
     const { diagnostics } = await session.diagnostics(uri);

@@ -142,11 +142,17 @@ export function readSettings(train: Train | undefined, report: (found: Diagnosti
   }, base);
 }
 
+interface Applied {
+  readonly settings: TrainSettings;
+  readonly diagnostics: Diagnostic[];
+  readonly source: Source;
+}
+
 /**
  * The settings with one key changed, from text as it stands in a `train` block: `batch` and `10`, `optimizer` and `adam(lr: 1e-3)`.
  * A dataset's text is taken as it is, so that paths need no quotes. Diagnostics refer to `source`.
  */
-export function applySetting(settings: TrainSettings, key: string, value: string): { settings: TrainSettings; diagnostics: Diagnostic[]; source: Source } {
+export function applySetting(settings: TrainSettings, key: string, value: string): Applied {
   const source = { file: `--${key}`, text: value };
   if (key === 'dataset') return { settings: { ...settings, dataset: value }, diagnostics: [], source };
   const before = `net settings { train {\n${key} `;
@@ -156,8 +162,7 @@ export function applySetting(settings: TrainSettings, key: string, value: string
     const [start, end] = [span.start, span.end].map((offset) => Math.min(Math.max(offset - before.length, 0), value.length)) as [number, number];
     return place({ start, end: Math.max(end, start + 1) });
   };
-  const severalValues = (): { settings: TrainSettings; diagnostics: Diagnostic[]; source: Source } =>
-    ({ settings, diagnostics: [diagnostic('ZZ5002', place({ start: 0, end: Math.max(1, value.length) }), `${key} takes one value, found ${value}`)], source });
+  const severalValues = (): Applied => ({ settings, diagnostics: [diagnostic('ZZ5002', place({ start: 0, end: Math.max(1, value.length) }), `${key} takes one value, found ${value}`)], source });
   // It may not end the block that it is read in.
   if (/[{}]/.test(value)) return severalValues();
   const parsed = parse({ file: source.file, text: `${before}${value}\n} }` });
@@ -170,9 +175,7 @@ export function applySetting(settings: TrainSettings, key: string, value: string
   const items = parsed.file.nets.flatMap((net) => net.items);
   const [train] = items;
   if (hasErrors(diagnostics)) return { settings, diagnostics, source };
-  if (parsed.file.nets.length !== 1 || items.length !== 1 || train?.kind !== 'train' || train.settings.length !== 1) {
-    return severalValues();
-  }
+  if (parsed.file.nets.length !== 1 || items.length !== 1 || train?.kind !== 'train' || train.settings.length !== 1) return severalValues();
   const changed = readSettings(train, report, settings);
   return { settings: hasErrors(diagnostics) ? settings : changed, diagnostics, source };
 }
