@@ -54,7 +54,7 @@ export const CODES = {
   ZZ1002: error('unterminated string', 'A string ends with a double quote on the same line.'),
   ZZ1003: error('syntax error', 'The grammar allows something else here; the message names it.'),
   ZZ1004: error('malformed number', 'Numbers are written 12, 0.5 or 8e-5.'),
-  ZZ1005: error('nested too deeply', 'Brackets and blocks nest at most 200 deep, and an expression has at most 1,000 operations one after the other or one inside the other; name parts of it with let.'),
+  ZZ1005: error('nested too deeply', 'Brackets and blocks nest at most 100 deep, and an expression has at most 1,000 operations one after the other or one inside the other; name parts of it with let.'),
   ZZ1006: error('not a text file', 'A .zz file is UTF-8 text without NUL bytes.'),
   ZZ1007: error('file too large', 'A .zz file has at most 2 MiB and 300,000 tokens, an identifier at most 255 characters.'),
   ZZ1008: error('cannot read the file', 'The path must name a readable file.'),

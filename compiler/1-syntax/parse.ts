@@ -1,10 +1,9 @@
-// From bytes to a syntax tree: decoding, tokens, roles, grammar and tree, with a diagnostic for everything that is wrong. Never throws.
+// From bytes to a syntax tree: decoding, tokens, roles and grammar, with a diagnostic for everything that is wrong. Never throws.
 
 import type { IToken, TokenType } from 'chevrotain';
 import { diagnostic, locator, quote } from '../diagnostics.ts';
 import type { Code, Diagnostic, Loc, Source, Span } from '../diagnostics.ts';
-import type { File } from './ast.ts';
-import { createTreeMaker } from './cst-to-ast.ts';
+import type { Comment, File } from './ast.ts';
 import { ZigZagParser } from './grammar.ts';
 import { isEnd, MAX_FAULTS } from './recovery.ts';
 import type { Fault } from './recovery.ts';
@@ -16,7 +15,7 @@ export const MAX_BYTES = 2 * 1024 * 1024;
 const MAX_TOKENS = 300_000;
 const MAX_IDENTIFIER = 255;
 /** Brackets and blocks one inside the other, and minuses in a row. */
-export const MAX_NESTING = 200;
+export const MAX_NESTING = 100;
 
 export interface Token {
   /** Its role: a keyword by its word, `Word` for a name, `Number`, `Arrow` and so on. */
@@ -95,20 +94,17 @@ export function parse(source: Source): ParseResult {
   checkTokens(lexed, report);
   const tokens = boundNesting(lexed.tokens, report);
   const misspelt = assignRoles(tokens);
-  /** What only the tree shows is reported after the errors of the grammar. */
-  const shown: Diagnostic[] = [];
-  const tree = createTreeMaker(place, (each) => { if (shown.length < MAX_FAULTS) shown.push(each); });
-  const parsed = theParser().parse(tokens, tree);
+  const parsed = theParser().parse(tokens, (start, end) => place({ start, end }));
   for (const { token, keyword } of [...misspelt, ...parsed.misspelt]) {
     report('ZZ1003', spanOf(token), `unexpected ${quote(token.image)}`, { expected: `'${keyword}'`, found: quote(token.image), suggestion: keyword });
   }
   const follows = parsed.faults.length > 0 ? lexicalMistakes(lexed) : () => false;
   for (const fault of parsed.faults) if (!follows(fault)) reportFault(fault, tokens, source, place, report);
-  const file = tree.file(parsed.cst, lexed.comments, source.text.length);
-  found.push(...shown.slice(0, MAX_FAULTS - found.length));
+  found.push(...parsed.told.slice(0, MAX_FAULTS - found.length));
   found.sort((a, b) => a.loc.span.start - b.loc.span.start);
+  const comments = lexed.comments.map((comment): Comment => ({ text: comment.image.trimEnd(), loc: place(spanOf(comment)) }));
   return {
-    file,
+    file: { imports: parsed.imports, nets: parsed.nets, comments, loc: place({ start: 0, end: source.text.length }) },
     get tokens() {
       return tokens.map((token) => ({ type: token.tokenType.name, text: token.image, loc: place(spanOf(token)) }));
     },

@@ -127,8 +127,6 @@ export interface Lexed {
 /** Cuts a text into tokens. The numbers of lines and columns are left to `locator`. */
 export function lex(text: string): Lexed {
   const { tokens, groups } = lexer.tokenize(text);
-  // Offset tracking gives starts only; the spans of the grammar's nodes need the ends too.
-  for (const token of tokens) token.endOffset = token.startOffset + token.image.length - 1;
   return { tokens, comments: groups['comments'] ?? [], unknown: groups['unknown'] ?? [] };
 }
 

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { decodeSource, MAX_BYTES, MAX_NESTING, parse } from '../../compiler/1-syntax/parse.ts';
-import { MAX_HEIGHT } from '../../compiler/1-syntax/cst-to-ast.ts';
+import { MAX_HEIGHT } from '../../compiler/1-syntax/expressions.ts';
 import { MAX_FAULTS } from '../../compiler/1-syntax/recovery.ts';
 import { printAst, printTokens } from '../../compiler/1-syntax/dump.ts';
 import { renderDiagnostic } from '../../compiler/diagnostics.ts';
@@ -91,7 +91,7 @@ describe('size', () => {
     expect(answer(net('x = f(a '.repeat(50_000))).length).toBeGreaterThan(100);
     expect(answer(net('outptu y '.repeat(90_000)))).toHaveLength(MAX_FAULTS);
     expect(answer(net(`x = (${'1 '.repeat(250_000)}`))).toHaveLength(1);
-    expect(answer(net(`streams L of C { ${'repeat 1 { '.repeat(190)} ${'1 '.repeat(200_000)}`))).toHaveLength(2);
+    expect(answer(net(`streams L of C { ${'repeat 1 { '.repeat(MAX_NESTING - 10)} ${'1 '.repeat(200_000)}`))).toHaveLength(2);
     expect(answer(`${'a'.repeat(MAX_BYTES)}b`)).toEqual(['ZZ1007 1:1']);
   });
 
