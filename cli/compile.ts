@@ -3,7 +3,7 @@
 import { stat } from 'node:fs/promises';
 import { dirname, extname } from 'node:path';
 import { InvalidArgumentError, Option } from 'commander';
-import { writeWhole } from '../runtime/files.ts';
+import { writeTogether } from '../runtime/files.ts';
 import { openTrained } from '../runtime/run-dir.ts';
 import { readSafetensors } from '../runtime/tensor-file.ts';
 import type { AddCommand } from './command.ts';
@@ -63,10 +63,8 @@ async function compile(file: string | undefined, options: Options, io: Io): Prom
   const work = await load();
   const files = (await work(request)).filter(({ path }) => path === request.out || path !== request.weightsFile);
   for (const { path } of files) await checkPlace(path, request, io);
-  for (const { path, contents } of files) {
-    await writeWhole(path, contents);
-    say(io, `wrote ${shown(io, path)}`);
-  }
+  await writeTogether(files);
+  for (const { path } of files) say(io, `wrote ${shown(io, path)}`);
 }
 
 function targetFor({ target, out }: Options): CompileTarget {

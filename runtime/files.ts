@@ -9,34 +9,56 @@ import { RunError } from './errors.ts';
  * Replaces a file at once: a reader, or a restart after a crash, sees the old contents or the new. Keeps its mode, and a link to it. A pipe or device
  * (`--out /dev/stdout`) cannot be replaced and is written to.
  */
-export async function writeWhole(path: string, contents: string | Uint8Array): Promise<void> {
-  const there = await stat(path).catch(() => undefined);
+export const writeWhole = (path: string, contents: string | Uint8Array): Promise<void> => writeTogether([{ path, contents }]);
+
+/** Replaces each of some files as `writeWhole` does, once all of them are on the disk: where one finds no room there, the others stay as they are too. */
+export async function writeTogether(files: readonly { readonly path: string; readonly contents: string | Uint8Array }[]): Promise<void> {
+  const written: Written[] = [];
   try {
-    if (there && !there.isFile() && !there.isDirectory()) await writeFile(path, contents);
-    else await replace(there ? await realpath(path) : path, contents, there?.isFile() ? there.mode & 0o777 : undefined);
+    for (const { path, contents } of files) written.push(await named(path, () => write(path, contents)));
+    for (const { path, put } of written) await named(path, put);
   } catch (error) {
-    // The name that the user knows.
-    if (isSystemError(error)) error.path = path;
+    for (const { drop } of written) await drop();
     throw error;
   }
 }
 
-async function replace(path: string, contents: string | Uint8Array, mode: number | undefined): Promise<void> {
+/** Contents on the disk: put in their place, or dropped if they are not there yet. */
+interface Written {
+  readonly path: string;
+  readonly put: () => Promise<void>;
+  readonly drop: () => Promise<void>;
+}
+
+async function write(path: string, contents: string | Uint8Array): Promise<Written> {
+  const there = await stat(path).catch(() => undefined);
+  if (there && !there.isFile() && !there.isDirectory()) return { path, put: () => writeFile(path, contents), drop: () => Promise.resolve() };
+  const place = there ? await realpath(path) : path;
   // A file's name may be as long as the system lets it be: this one has only its beginning.
-  const temporary = join(dirname(path), `.${basename(path).slice(0, 32)}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`);
+  const temporary = join(dirname(place), `.${basename(place).slice(0, 32)}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`);
+  const drop = (): Promise<void> => rm(temporary, { force: true });
+  const mode = there?.isFile() ? there.mode & 0o777 : undefined;
   const file = await open(temporary, 'wx', mode);
   try {
-    try {
-      await file.writeFile(contents);
-      // Of the mode that a file is opened with, the process's mask takes its part.
-      if (mode !== undefined) await file.chmod(mode);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, path);
+    await file.writeFile(contents);
+    // Of the mode that a file is opened with, the process's mask takes its part.
+    if (mode !== undefined) await file.chmod(mode);
+    await file.sync();
   } catch (error) {
-    await rm(temporary, { force: true });
+    await drop();
+    throw error;
+  } finally {
+    await file.close();
+  }
+  return { path, put: () => rename(temporary, place), drop };
+}
+
+/** Errors of the system with the name that the user knows. */
+async function named<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (isSystemError(error)) error.path = path;
     throw error;
   }
 }

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { capture, persistent, restore, type Progress } from '../../runtime/checkpoint.ts';
 import { readCheckpoint, writeCheckpoint } from '../../runtime/checkpoint-file.ts';
-import { makeNumbered, writeWhole } from '../../runtime/files.ts';
+import { makeNumbered, writeTogether, writeWhole } from '../../runtime/files.ts';
 import { appendMetrics, readMetrics, rewindMetrics, type EpochMetrics } from '../../runtime/metrics.ts';
 import { createRun, latestRun, openRun, openTrained, type RunConfig } from '../../runtime/run-dir.ts';
 import { encodeSafetensors, type StoredTensor, type TensorFile } from '../../runtime/safetensors.ts';
@@ -131,6 +131,18 @@ describe('whole files', () => {
     await writeFile(join(dir, 'a', 'inside'), '');
     await expect(writeWhole(join(dir, 'a'), 'x')).rejects.toThrow(/EISDIR|ENOTEMPTY|EPERM|EEXIST/);
     expect(await readdir(dir)).toEqual(['a']);
+  });
+
+  test('of several files none changes where one cannot be written', async () => {
+    await writeFile(join(dir, 'a'), 'old');
+    const files = ['a', 'nowhere/b', 'c'].map((name) => ({ path: join(dir, name), contents: 'new' }));
+    await expect(writeTogether(files)).rejects.toMatchObject({ code: 'ENOENT', path: join(dir, 'nowhere/b') });
+    expect(await readFile(join(dir, 'a'), 'utf8')).toBe('old');
+    expect(await readdir(dir)).toEqual(['a']);
+    await mkdir(join(dir, 'nowhere'));
+    await writeTogether(files);
+    expect(await Promise.all(files.map(({ path }) => readFile(path, 'utf8')))).toEqual(['new', 'new', 'new']);
+    expect(await readdir(dir)).toEqual(['a', 'c', 'nowhere']);
   });
 });
 
