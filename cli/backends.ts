@@ -101,7 +101,7 @@ function automatic(precision: Precision = 'f32'): readonly BackendEntry[] {
 /** The backends to try for a name. Throws UsageError where there is none of it, or where it has no such precision. */
 export function backendsFor(name: string, options: BackendOptions = {}): readonly BackendEntry[] {
   const entries = name === AUTO ? automatic(options.precision) : BACKENDS.filter((candidate) => candidate.name === name);
-  if (entries.length === 0) throw new UsageError(`there is no backend "${name}" in this version`, `${didYouMean(name, BACKEND_NAMES)}Backends: ${BACKEND_NAMES.join(', ')}.`);
+  if (entries.length === 0) throw new UsageError(`there is no backend "${name}"`, `${didYouMean(name, BACKEND_NAMES)}Backends: ${BACKEND_NAMES.join(', ')}.`);
   if (options.precision === 'f16' && !entries.some(({ halves }) => halves)) throw new UsageError(`the ${name} backend has no f16`, 'Use --backend webgpu on a GPU with shader-f16, which zz doctor shows, or --precision f32.');
   return entries.map((entry) => ({ ...entry, load: () => entry.load({ software: name !== AUTO, ...options }) }));
 }

@@ -45,11 +45,11 @@ export async function* readTar({ name, unpack }: Archive, onBytes: (done: number
   const fail = (problem: string): never => {
     throw archiveError(name, problem);
   };
-  const source = reader(unpack(onBytes), fail);
+  let entries = 0;
+  const source = reader(unpack(onBytes), () => fail(entries === 0 ? 'not a tar archive, or one that is cut short' : 'the archive is cut short'));
   let longName: string | undefined;
   let pax: ReadonlyMap<string, string> = new Map();
   let total = 0;
-  let entries = 0;
   for (;;) {
     const block = await source.take(BLOCK);
     // Reading on to the end of the stream checks the checksum of the compressed data.
@@ -78,7 +78,7 @@ export async function* readTar({ name, unpack }: Archive, onBytes: (done: number
 }
 
 /** Hands out bytes in the sizes asked for. */
-function reader(unpacked: AsyncIterable<Uint8Array>, fail: (problem: string) => never): { take: (count: number) => Promise<Uint8Array>; drain: () => Promise<void> } {
+function reader(unpacked: AsyncIterable<Uint8Array>, cutShort: () => never): { take: (count: number) => Promise<Uint8Array>; drain: () => Promise<void> } {
   const chunks = unpacked[Symbol.asyncIterator]();
   let rest: Uint8Array = new Uint8Array();
   return {
@@ -94,7 +94,7 @@ function reader(unpacked: AsyncIterable<Uint8Array>, fail: (problem: string) => 
         filled += part.length;
         if (filled === count) return whole;
         const next = await chunks.next();
-        if (next.done) return fail('the archive is cut short');
+        if (next.done) return cutShort();
         rest = next.value;
       }
     },

@@ -254,7 +254,7 @@ describe('an archive of images', () => {
     const { path, cacheDir } = archive(new Map([['notes.txt', Buffer.from('x')]]));
     expect((await dataErrorOf(openDataset(path, { cacheDir }))).message).toBe(`${path} holds neither train/ and test/ nor the files of CIFAR-10`);
     writeFileSync(path, 'no archive');
-    expect((await dataErrorOf(openDataset(path, { cacheDir }))).message).toBe(`${path}: the archive is cut short`);
+    expect((await dataErrorOf(openDataset(path, { cacheDir }))).message).toBe(`${path}: not a tar archive, or one that is cut short`);
   });
 });
 

@@ -98,7 +98,8 @@ describe('readTar', () => {
 
   it('refuses an archive that is cut short, wherever it is cut', async () => {
     const tar = makeTar([{ path: 'a', bytes: bytes('some text') }]);
-    for (const length of [0, 1, 511, 512, 515, 1000, 1024]) expect(await readError(tar.subarray(0, length))).toBe('the archive is cut short');
+    for (const length of [0, 1, 511]) expect(await readError(tar.subarray(0, length))).toBe('not a tar archive, or one that is cut short');
+    for (const length of [512, 515, 1000, 1024]) expect(await readError(tar.subarray(0, length))).toBe('the archive is cut short');
     const packed = gzipSync(tar);
     for (const length of [3, 20, packed.length - 1]) expect(await readError(packed.subarray(0, length))).toBe('the archive is cut short');
   });
