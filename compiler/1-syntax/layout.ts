@@ -88,7 +88,9 @@ export function layout(doc: Doc, width: number): string {
   for (let command = todo.pop(); command !== undefined; command = todo.pop()) {
     const { doc: part, depth, flat } = command;
     if (typeof part === 'string') write(part, depth);
-    else if (isList(part)) for (let i = part.length - 1; i >= 0; i--) todo.push({ doc: part[i] ?? '', depth, flat });
+    else if (isList(part)) {
+      for (let i = part.length - 1; i >= 0; i--) if (part[i] !== '') todo.push({ doc: part[i] ?? '', depth, flat });
+    }
     else if (part.kind === 'indent') todo.push({ doc: part.doc, depth: depth + 1, flat });
     else if (part.kind === 'group') todo.push({ doc: part.doc, depth, flat: flat || (!part.forced && fits(part.doc, todo, todo.length, width - column)) });
     else if (part.kind === 'break') {

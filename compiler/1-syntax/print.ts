@@ -30,6 +30,7 @@ export function formatFile(file: File, source: Source): string {
   const { text } = source;
   let taken = 0;
 
+  const takeNothing = (offset: number): boolean => (file.comments[taken]?.loc.span.start ?? Infinity) >= offset;
   /** The comments before an offset that have not been printed. */
   const takeBefore = (offset: number) => {
     const from = taken;
@@ -37,7 +38,7 @@ export function formatFile(file: File, source: Source): string {
     return file.comments.slice(from, taken);
   };
   const isOwn = (loc: Loc): boolean => text.slice(loc.span.start - loc.column + 1, loc.span.start).trim() === '';
-  const comments = (offset: number): Doc => takeBefore(offset).map(({ text: words, loc }) => comment(words, isOwn(loc)));
+  const comments = (offset: number): Doc => (takeNothing(offset) ? '' : takeBefore(offset).map(({ text: words, loc }) => comment(words, isOwn(loc))));
   const isBlankBetween = (start: number, end: number): boolean => /\n[^\S\n]*\r?\n/.test(text.slice(start, end));
   const isBrokenBetween = (start: number, end: number): boolean => /[\r\n]/.test(text.slice(start, end));
 
@@ -50,7 +51,6 @@ export function formatFile(file: File, source: Source): string {
     parts.length === 0 && takeNothing(end)
       ? open + close
       : group(open, indent(parts.map((part, i) => [comments(part.loc.span.start), i === 0 ? softline : line, doc(part), i < parts.length - 1 ? ',' : '']), comments(end - 1)), softline, close);
-  const takeNothing = (offset: number): boolean => (file.comments[taken]?.loc.span.start ?? Infinity) >= offset;
 
   const expr = (e: Expr, least = 0): Doc => (precedence(e) < least ? ['(', bare(e), ')'] : bare(e));
   const bare = (e: Expr): Doc => {
