@@ -46,7 +46,7 @@ async function runEvaluation(dir: string, options: Options, io: Io): Promise<num
   const config = { ...run.config, settings, backend: options.backend ?? run.config.backend, precision: options.precision ?? run.config.precision };
   const net = await netOfRun(io, { ...run, config });
   const [{ openModel }, { createEvaluationBar }] = await Promise.all([import('./model.ts'), import('./progress.ts')]);
-  const { model, session, dataset, feed, restore } = await openModel(io, { ...config, net, threads: options.threads, quiet, tune: 'known', evaluateOnly: true });
+  const { model, session, dataset, feed, restore } = await openModel(io, { ...config, net, trained: { classes: config.classes, statistics: checkpoint.statistics }, threads: options.threads, quiet, tune: 'known', evaluateOnly: true });
   try {
     await restore(checkpoint);
     const { batches, runner } = await feed();

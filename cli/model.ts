@@ -8,9 +8,10 @@ import type { Model, TrainSettings, WebGpuStep } from '../compiler/5-emit/model.
 import type { Runner, Session } from '../runtime/backend.ts';
 import { persistent, restore, type Checkpoint } from '../runtime/checkpoint.ts';
 import { cacheDirectory } from '../runtime/data/cache.ts';
-import { limitSplit, type Dataset } from '../runtime/data/dataset.ts';
+import { limitSplit, renumbered, type Dataset } from '../runtime/data/dataset.ts';
 import { batchesOf, type Batches } from '../runtime/data/batches.ts';
 import { makePlan, stepsPerEpoch, type Plan } from '../runtime/data/loader.ts';
+import type { InputStatistics } from '../runtime/data/normalize.ts';
 import { openDataset } from '../runtime/data/open.ts';
 import { EVALUATE } from '../runtime/evaluate.ts';
 import { programOf } from '../runtime/feeds.ts';
@@ -30,6 +31,8 @@ export interface ModelRequest {
   readonly net: LoadedNet;
   readonly settings: TrainSettings;
   readonly limit: number | null;
+  /** What a run has learned with; its data may be others by now. */
+  readonly trained?: { readonly classes: readonly string[]; readonly statistics: InputStatistics } | undefined;
   readonly backend: string;
   readonly precision: Precision;
   /** Of the wasm backend. */
@@ -60,11 +63,12 @@ export interface OpenModel {
 
 /** Opens the data, compiles for the first backend that works here, and opens it. */
 export async function openModel(io: Io, request: ModelRequest): Promise<OpenModel> {
-  const { net, settings, backend, precision, checkNumerics = false, quiet, evaluateOnly = false } = request;
+  const { net, settings, trained, backend, precision, checkNumerics = false, quiet, evaluateOnly = false } = request;
   backendsFor(backend, { precision }); // refuses an unknown one before any data are read
-  const dataset = await openData(io, request);
+  const opened = await openData(io, request);
+  const dataset = trained && net.graph.classifier ? renumbered(opened, trained.classes) : opened;
   const { batch, seed, normalize } = settings;
-  const training = makePlan(dataset, { batch, seed, normalize, views: net.graph.views });
+  const training = { ...makePlan(dataset, { batch, seed, normalize, views: net.graph.views }), ...trained?.statistics };
   checkClasses(io, net, dataset, evaluateOnly);
   if (!evaluateOnly) stepsPerEpoch(dataset, training); // refuses a batch larger than the data before anything is compiled
   const layout = programsFor(dataset, training, evaluateOnly);

@@ -15,6 +15,7 @@ import type { AddCommand } from './command.ts';
 import { BACKEND_NAMES, backendsFor } from './backends.ts';
 import { offering } from './choice.ts';
 import { SourceError } from './diagnostics.ts';
+import type { ModelRequest } from './model.ts';
 import { applyOverrides, loadNet, netOfRun, newConfig, programTexts, type LoadedNet } from './load.ts';
 import { at, debugLevel, EXIT, print, printJson, say, shown, UsageError, widthOf, type Io } from './io.ts';
 import { addTrainingFlags, overridesOf, precisionOption, wholeNumber, positive, threadCount, type TrainingFlags } from './settings.ts';
@@ -62,6 +63,8 @@ interface Started {
   readonly net: LoadedNet;
   readonly config: RunConfig;
   readonly from: Progress;
+  /** What a run that goes on has learned with. */
+  readonly trained?: ModelRequest['trained'];
   /** Epochs that are done. */
   readonly epochs: readonly EpochMetrics[];
   /** The folder, made when all else is ready; a run that goes on has it already. */
@@ -116,18 +119,19 @@ async function resumed(file: string | undefined, options: Options, io: Io): Prom
   if (from.epoch > config.settings.epochs) throw new UsageError(`the run in ${dir} has had ${counted(from.epoch, 'epoch')}`, `--epochs counts those as well: give more than ${from.epoch}.`);
   const kept = await readMetrics(opened.paths.metrics);
   if (kept.length < from.epoch) throw new RunError(`${opened.paths.metrics} has ${kept.length} epochs, the checkpoint ${from.epoch}`, 'The file was changed; train again.');
-  return { net: await netOfRun(io, { ...opened, config }), config, from, epochs: kept.slice(0, from.epoch), place: { run: { ...opened, config } } };
+  const trained = checkpoint && { classes: config.classes, statistics: checkpoint.statistics };
+  return { net: await netOfRun(io, { ...opened, config }), config, from, trained, epochs: kept.slice(0, from.epoch), place: { run: { ...opened, config } } };
 }
 
 const dashed = (key: string): string => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
 async function trainTo(started: Started, options: Options, signal: AbortSignal, io: Io): Promise<number> {
-  const { net, from } = started;
+  const { net, from, trained } = started;
   const [{ openModel }, { train, TRAIN }, { createReporter }, { createReport }, { drawingOf }] = await Promise.all([
     import('./model.ts'), import('../runtime/train.ts'), import('./progress.ts'), import('../runtime/report/report.ts'), import('./drawing.ts'),
   ]);
   let release = async (): Promise<void> => undefined;
-  const opened = await openModel(io, { ...started.config, net, threads: options.threads, tune: options.tune, checkNumerics: options.checkNumerics === true, quiet: options.quiet === true, signal });
+  const opened = await openModel(io, { ...started.config, net, trained, threads: options.threads, tune: options.tune, checkNumerics: options.checkNumerics === true, quiet: options.quiet === true, signal });
   const { model, session, dataset } = opened;
   try {
     const { batches, runner } = await opened.feed();

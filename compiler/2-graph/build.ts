@@ -148,8 +148,8 @@ function makeGraph(c: Context, net: Net, found: readonly Diagnostic[]): Graph {
   }, undefined);
   // With errors about, values that the loss should depend on may be missing.
   const routes = c.mode === 'train' && !hasErrors(found.filter(({ code }) => code !== 'ZZ2015')) ? buildRoutes(c, loss) : [];
-  const classifier = addClassifier(c, loss);
   const outputs = draft.outputs.flatMap(({ name, value }) => (value.kind === 'tensor' ? [{ name: name.name, value: value.id }] : []));
+  const classifier = addClassifier(c, loss, outputs);
   const live = trim(c, {
     name: net.name.name,
     mode: c.mode,
@@ -176,11 +176,12 @@ function checkParts(c: Context, net: Net): void {
   if (!has('loss')) c.report(diagnostic('ZZ2105', net.name.loc, `'${net.name.name}' has no loss, so it cannot be trained`));
 }
 
-/** Counts the right answers of the first class scores that the loss depends on. */
-function addClassifier(c: Context, loss: ValueId | undefined): Graph['classifier'] {
+/** Counts the right answers of the class scores that the loss depends on: of the first that are an output, or else of the first. */
+function addClassifier(c: Context, loss: ValueId | undefined, outputs: Graph['outputs']): Graph['classifier'] {
   if (loss === undefined || c.workshop.logits.length === 0) return undefined;
   const live = reachable(c.workshop.builder.nodes(), [loss]);
-  const first = c.workshop.logits.find(({ logits, labels }) => live.has(logits) && live.has(labels));
+  const scores = c.workshop.logits.filter(({ logits, labels }) => live.has(logits) && live.has(labels));
+  const first = scores.find(({ logits }) => outputs.some(({ value }) => value === logits)) ?? scores[0];
   return first && { logits: first.logits, correct: emit(c, first.loc, 'count_correct', [first.logits, first.labels], {}) };
 }
 

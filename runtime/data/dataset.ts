@@ -72,6 +72,19 @@ export function labelArray(count: number, classes: number): Uint8Array | Uint16A
   return classes > 0x100 ? new Uint16Array(count) : new Uint8Array(count);
 }
 
+/** The data set with its labels as places in `classes`. Throws DataError where it has a class that is not one of them. */
+export function renumbered(dataset: Dataset, classes: readonly string[]): Dataset {
+  const places = dataset.classes.map((name) => classes.indexOf(name));
+  const unknown = dataset.classes[places.indexOf(-1)];
+  if (unknown !== undefined) {
+    const known = classes.length > 12 ? `${classes.slice(0, 12).join(', ')}, …` : classes.join(', ');
+    throw new DataError('input', `${dataset.name} has the class "${unknown}", which the run was not trained on`, `Its classes are ${known}: give images of these, or train a run on the others.`);
+  }
+  if (places.every((place, label) => place === label)) return { ...dataset, classes };
+  const renumber = (split: Split): Split => ({ ...split, labels: labelArray(split.count, classes.length).map((_, i) => places[split.labels[i] as number] as number) });
+  return { ...dataset, classes, train: renumber(dataset.train), test: renumber(dataset.test) };
+}
+
 /**
  * A subset of `n` images drawn by a seed, the classes as equal in number as the split allows; the split itself where it has no more than `n`.
  * A smaller subset of the same seed is part of a larger one. Throws RangeError where `n` is not a positive whole number.

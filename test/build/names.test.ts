@@ -76,6 +76,11 @@ describe('arguments', () => {
     expect(checkItems(`y = image -> ${call}`)).toEqual(expected);
   });
 
+  it('a number above the limit of all whole numbers is told of it', () => {
+    const [found] = checkProgram(programOf(netOf('y = image -> slice(start: 3000000000)')));
+    expect(found?.message).toBe('expected a whole number from 0 to 2147483647, found 3000000000');
+  });
+
   it('a number that is not finite is refused', () => {
     expect(checkItems('n = 3 / (1 - 1)\ny = image * n + 1e308 * 10')).toEqual(['ZZ2007 3:5', 'ZZ2007 4:17']);
   });

@@ -168,6 +168,11 @@ describe('losses', () => {
     expect(graph.classifier?.logits).toBe(ofKind(graph, 'softmax_cross_entropy').find(({ inputs }) => node(graph, inputs[0]).tags.name === 'b')?.inputs[0]);
   });
 
+  it('of several class scores those that are an output are the classifier\'s', () => {
+    const graph = itemsOf(`${head}loss 0.5 * softmax_cross_entropy(a)\nloss softmax_cross_entropy(b)\noutput b`);
+    expect(node(graph, graph.classifier?.logits).tags.name).toBe('b');
+  });
+
   it('labels follow the batch of their scores', () => {
     const graph = itemsOf('view v = each(image, image)\nlayer f = dense(4)\na = v -> flatten -> f\nb = image -> flatten -> f\ny = image\nloss softmax_cross_entropy(a)\nloss softmax_cross_entropy(b)');
     expect(ofKind(graph, 'labels').map(({ id }) => id)).toEqual(['labels.2', 'labels']);

@@ -1,6 +1,6 @@
 // Training on a folder of images through the command line, on every backend.
 
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -89,6 +89,23 @@ test('predictions need no data set', async () => {
   await rename(join(cwd, 'nets/away'), join(cwd, 'nets/images'));
   expect(after).toMatchObject({ status: 0, stderr: '' });
   expect((JSON.parse(after.stdout) as { classes: unknown }).classes).toEqual((JSON.parse(before.stdout) as { classes: unknown }).classes);
+});
+
+test('a run normalises other data as those that it was trained on, and finds its classes by their names', async () => {
+  expect((await train('nets/folder.zz', '--normalize', 'channel', '--backend', 'reference', '--epochs', '1', '--out', 'channel')).status).toBe(0);
+  // The same test images beside other training images.
+  for (const label of ['cold', 'warm']) {
+    await cp(join(cwd, 'nets/images/test', label), join(cwd, 'nets/other/test', label), { recursive: true });
+    await cp(join(cwd, 'nets/images/train/cold'), join(cwd, 'nets/other/train', label), { recursive: true });
+  }
+  const score = async (...more: string[]) => JSON.parse((await zz(['eval', 'channel', '--json', ...more], { cwd, env: env() })).stdout) as { loss: number };
+  expect((await score('--data', 'nets/other')).loss).toBe((await score()).loss);
+  const { statistics } = await readCheckpoint(join(cwd, 'channel/checkpoint.safetensors'));
+  expect((await train('--resume', '--out', 'channel', '--data', 'nets/other', '--epochs', '2')).status).toBe(0);
+  expect((await readCheckpoint(join(cwd, 'channel/checkpoint.safetensors'))).statistics).toEqual(statistics);
+  for (const split of ['train', 'test']) await rename(join(cwd, 'nets/other', split, 'cold'), join(cwd, 'nets/other', split, 'hot'));
+  const refused = await zz(['eval', 'channel', '--data', 'nets/other'], { cwd, env: env() });
+  expect(refused).toMatchObject({ status: 1, stderr: expect.stringMatching(/other has the class "hot", which the run was not trained on[^]*cold, warm/) as string });
 });
 
 test('the backends agree', async () => {

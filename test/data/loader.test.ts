@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ViewSpec } from '../../compiler/5-emit/model.ts';
 import { augment, imageDraw } from '../../runtime/data/augment.ts';
-import { DataError, limitSplit, type Dataset } from '../../runtime/data/dataset.ts';
+import { DataError, limitSplit, renumbered, type Dataset } from '../../runtime/data/dataset.ts';
 import { evalBatches, evaluationBatch, makePlan, predictBatches, stepsPerEpoch, trainBatch, type Batch, type Plan } from '../../runtime/data/loader.ts';
 import { channelStatistics } from '../../runtime/data/normalize.ts';
 import { shuffled } from '../../runtime/data/shuffle.ts';
@@ -273,5 +273,20 @@ describe('limitSplit', () => {
 
   it.each([0, -1, 1.5, NaN])('refuses %f', (n) => {
     expect(() => limitSplit(split, n, 0)).toThrow(RangeError);
+  });
+});
+
+describe('renumbered', () => {
+  const dataset: Dataset = { ...randomDataset(9, 5), classes: ['dog', 'ant'], train: { ...randomSplit(4, [1, 1, 1], 2, 1), labels: Uint8Array.of(0, 1, 1, 0) } };
+
+  it('gives classes the places that they have for a run', () => {
+    const found = renumbered(dataset, ['ant', 'bee', 'dog']);
+    expect(found.classes).toEqual(['ant', 'bee', 'dog']);
+    expect(found.train).toEqual({ ...dataset.train, labels: Uint8Array.of(2, 0, 0, 2) });
+    expect(renumbered(dataset, ['dog', 'ant', 'bee'])).toEqual({ ...dataset, classes: ['dog', 'ant', 'bee'] });
+  });
+
+  it('refuses a class that the run does not know', () => {
+    expect(() => renumbered(dataset, ['dog', 'bee'])).toThrow(/has the class "ant", which the run was not trained on/);
   });
 });

@@ -83,7 +83,9 @@ function bounded(noun: string, bounds: Bounds, whole: boolean, takes = `${noun}$
       if (value === undefined) return undefined;
       if (whole && !Number.isSafeInteger(value)) return wrong(c, given, takes, String(value));
       if (inBounds(value, bounds)) return value;
-      fail(c, 'ZZ2007', given.loc, `expected ${takes}, found ${value}`, { expected: takes, found: String(value) });
+      // What is above a limit that no list of arguments need mention is told of it.
+      const expected = noun !== '' && value > (bounds.max ?? Infinity) ? `${noun}${showBounds(bounds)}` : takes;
+      fail(c, 'ZZ2007', given.loc, `expected ${expected}, found ${value}`, { expected, found: String(value) });
       return undefined;
     },
   };

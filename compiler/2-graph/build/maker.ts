@@ -42,7 +42,7 @@ export interface Maker {
   random(shape: Shape): ValueId;
   /** The labels of a batch dimension. */
   labels(batch: Dim): ValueId;
-  /** Keeps the first class scores and their labels for the net's accuracy. */
+  /** Keeps class scores and their labels for the net's accuracy. */
   classify(logits: ValueId, labels: ValueId): void;
   /** A channel count under `--width`: as written, or scaled to a multiple of `multiple`. */
   channels(written: number, multiple?: number): number;

@@ -93,7 +93,7 @@ export const SETTINGS = {
   schedule: setting('schedule', oneOf('schedule', SCHEDULES), 'How the learning rate changes.'),
   batch: setting('batch', int({ min: 1, max: 65_536 }), 'Distinct images a step.'),
   epochs: setting('epochs', int({ min: 1, max: 1_000_000 }), 'Times that every image enters.'),
-  seed: setting('seed', int({ min: 0 }), 'What all random numbers are drawn from.'),
+  seed: setting('seed', int({ min: 0, max: 2 ** 32 - 1 }), 'What all random numbers are drawn from.'),
   normalize: setting('normalize', word('per_batch', 'channel', 'none'), 'How pixels are normalised.'),
   weight_decay: setting('weightDecay', number({ min: 0 }), 'Of filters and matrices, each step.'),
   clip_norm: setting('clipNorm', number({ min: 0 }), 'The largest global norm of the gradients; 0 is off.'),

@@ -134,7 +134,7 @@ function settings(graph: Graph, weights: string | undefined): string {
 const RESULT = `class Result(NamedTuple):
     outputs: dict[str, Tensor]
     loss: Tensor | None = None  # the mean over the batch; there where labels are given
-    correct: Tensor | None = None  # how many of the first class scores are right`;
+    correct: Tensor | None = None  # how many of the class scores are right`;
 
 /** The function that makes the net. Weights that the loss does not depend on are not trained. */
 function maker(graph: Graph, { name, tensors }: Classes, trained: ReadonlySet<ValueId>): string {
