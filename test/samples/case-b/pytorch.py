@@ -40,7 +40,7 @@ WEIGHTS = None  # drawn from the seed
 class Result(NamedTuple):
     outputs: dict[str, Tensor]
     loss: Tensor | None = None  # the mean over the batch; there where labels are given
-    correct: Tensor | None = None  # how many of the first class scores are right
+    correct: Tensor | None = None  # how many of the class scores are right
 
 
 class Recurrent(nn.Module):
