@@ -32,7 +32,7 @@ export interface Place {
 export function createBuilder(nodes: readonly Node[] = [], defaults: () => { locs: readonly Loc[]; tags: Tags } = () => ({ locs: [], tags: {} })): Builder {
   const list: Node[] = [...nodes];
   const byId = new Map(list.map((node) => [node.id, node]));
-  let next = nextNumber(list.map((node) => node.id));
+  let next = list.reduce((most, { id }) => Math.max(most, numberAfter(id)), 0);
 
   const node = (id: ValueId): Node => {
     const found = byId.get(id);
@@ -43,14 +43,14 @@ export function createBuilder(nodes: readonly Node[] = [], defaults: () => { loc
     if (byId.has(added.id)) throw new Error(`value %${added.id} is defined twice`);
     list.push(added);
     byId.set(added.id, added);
-    next = Math.max(next, nextNumber([added.id]));
+    next = Math.max(next, numberAfter(added.id));
   };
   return {
     add(kind, inputs, attrs, place = {}) {
       const id = place.id ?? String(next);
       const operands = inputs.map((input) => node(input).type);
       const type = place.type ?? inferType(kind, attrs, operands);
-      const fallback = defaults();
+      const fallback = place.locs && place.tags ? place : defaults();
       push({ id, kind, inputs, attrs, type, locs: place.locs ?? fallback.locs, tags: place.tags ?? fallback.tags } as Node);
       return id;
     },
@@ -61,5 +61,5 @@ export function createBuilder(nodes: readonly Node[] = [], defaults: () => { loc
   };
 }
 
-/** One more than the largest plain number among the ids. */
-const nextNumber = (ids: readonly ValueId[]): number => ids.reduce((most, id) => (/^\d+$/.test(id) ? Math.max(most, Number(id) + 1) : most), 0);
+/** One more than a plain number; 0 for other ids. */
+const numberAfter = (id: ValueId): number => (/^\d+$/.test(id) ? Number(id) + 1 : 0);

@@ -2,7 +2,7 @@
 
 import { OPS } from './ops.ts';
 import type { Attrs, OpKind } from './ops.ts';
-import { batchDim, batchFactor, dimProduct, elementCount, sameShape, showShape, showType } from './types.ts';
+import { batchDim, batchFactor, dimProduct, sameShape, showShape, showType } from './types.ts';
 import type { Dim, DType, Shape, TensorType } from './types.ts';
 import { broadcastShapes, convOutputSize, ShapeError, windowSpan } from './window.ts';
 import type { Pad } from './window.ts';
@@ -30,11 +30,9 @@ function floatType(...operands: readonly TensorType[]): DType {
   return dtype;
 }
 
-/** Requires whole numbers from `least`. */
-function atLeast(least: number, values: Readonly<Record<string, number>>): void {
-  for (const [name, value] of Object.entries(values)) {
-    if (!Number.isSafeInteger(value) || value < least) fail('ZZ2007', `${name} is ${value}, but must be a whole number from ${least}`);
-  }
+/** Requires a whole number from `least`. */
+function atLeast(least: number, value: number, name: string): void {
+  if (!Number.isSafeInteger(value) || value < least) fail('ZZ2007', `${name} is ${value}, but must be a whole number from ${least}`);
 }
 
 function ranked(x: TensorType, rank: number, what: string): void {
@@ -84,14 +82,15 @@ function overLastAxis(_attrs: unknown, x: TensorType): TensorType {
 /** Batch, height, width and channels of an image tensor; all but the batch are numbers. */
 function image(x: TensorType, what = 'an image [batch,height,width,channels]'): [Dim, number, number, number] {
   ranked(x, 4, what);
-  const [height, width, channels] = [1, 2, 3].map((axis) => known(x.shape, axis, 'where an image has height, width or channels')) as [number, number, number];
-  return [axisOf(x.shape, 0), height, width, channels];
+  const size = (axis: number): number => known(x.shape, axis, 'where an image has height, width or channels');
+  return [axisOf(x.shape, 0), size(1), size(2), size(3)];
 }
 
 /** The size of a square filter, its input channels in a group and its output channels. */
 function filterOf(filter: TensorType, groups: number): [k: number, inputs: number, outputs: number] {
   ranked(filter, 4, 'a filter [k,k,inputs,outputs]');
-  const [k, width, inputs, outputs] = filter.shape.map((_, axis) => known(filter.shape, axis, 'and a filter has none')) as [number, number, number, number];
+  const size = (axis: number): number => known(filter.shape, axis, 'and a filter has none');
+  const [k, width, inputs, outputs] = [size(0), size(1), size(2), size(3)];
   if (k !== width) fail('ZZ3013', `the filter ${showShape(filter.shape)} is not square`);
   if (outputs % groups !== 0) fail('ZZ3005', `${groups} groups do not divide the ${outputs} output channels of the filter ${showShape(filter.shape)}`);
   return [k, inputs, outputs];
@@ -116,7 +115,9 @@ function convSize([height, width]: readonly [number, number], k: number, { strid
 }
 
 function checkWindow({ stride, dilation, groups }: WindowAttrs): void {
-  atLeast(1, { stride, dilation, groups });
+  atLeast(1, stride, 'stride');
+  atLeast(1, dilation, 'dilation');
+  atLeast(1, groups, 'groups');
 }
 
 /** Requires of an output gradient the shape that the forward operation gives. */
@@ -145,7 +146,8 @@ function conv2dInputGrad(attrs: Attrs<'conv2d_input_grad'>, dy: TensorType, filt
   if (outputs !== channels) fail('ZZ3003', `${showShape(dy.shape)} has ${channels} channels, but the filter ${showShape(filter.shape)} gives ${outputs}`);
   const [height = 0, width = 0, ...rest] = attrs.size;
   if (rest.length > 0) fail('ZZ2007', `size is [${attrs.size.join(',')}], but must be [height,width]`);
-  atLeast(1, { 'the height of size': height, 'the width of size': width });
+  atLeast(1, height, 'the height of size');
+  atLeast(1, width, 'the width of size');
   expectShape('dy', dy, [batch, ...convSize([height, width], k, attrs), outputs], `the convolution of an image of ${height}x${width}`);
   return f32([batch, height, width, inputs * attrs.groups]);
 }
@@ -153,7 +155,7 @@ function conv2dInputGrad(attrs: Attrs<'conv2d_input_grad'>, dy: TensorType, filt
 function conv2dFilterGrad(attrs: Attrs<'conv2d_filter_grad'>, x: TensorType, dy: TensorType): TensorType {
   floatType(x, dy);
   checkWindow(attrs);
-  atLeast(1, { k: attrs.k });
+  atLeast(1, attrs.k, 'k');
   const [batch, height, width, channels] = image(x);
   const [, , , outputs] = image(dy);
   if (channels % attrs.groups !== 0) fail('ZZ3005', `${attrs.groups} groups do not divide the ${channels} channels of ${showShape(x.shape)}`);
@@ -181,7 +183,7 @@ function matmul({ transpose_a, transpose_b }: Attrs<'matmul'>, a: TensorType, b:
 
 function pooled({ k }: { readonly k: number }, x: TensorType): TensorType {
   const dtype = floatType(x);
-  atLeast(1, { k });
+  atLeast(1, k, 'k');
   const [batch, height, width, channels] = image(x);
   if (k > height || k > width) fail('ZZ3004', `a ${k}x${k} window does not fit an image of ${height}x${width}`);
   return { dtype, shape: [batch, Math.floor(height / k), Math.floor(width / k), channels] };
@@ -228,8 +230,8 @@ function transpose({ perm }: Attrs<'transpose'>, x: TensorType): TensorType {
 
 function slice({ axis, start, size }: Attrs<'slice'>, x: TensorType): TensorType {
   const length = known(x.shape, axis, 'which is not sliced while its size is not known');
-  atLeast(0, { start });
-  atLeast(1, { size });
+  atLeast(0, start, 'start');
+  atLeast(1, size, 'size');
   if (start + size > length) fail('ZZ3008', `${showShape(x.shape)} has no elements ${start} to ${start + size - 1} along axis ${axis}: it has ${length}`);
   return { dtype: x.dtype, shape: x.shape.map((dim, i) => (i === axis ? size : dim)) };
 }
@@ -237,13 +239,14 @@ function slice({ axis, start, size }: Attrs<'slice'>, x: TensorType): TensorType
 function padded({ axis, before, after }: Attrs<'pad'>, x: TensorType): TensorType {
   const dtype = floatType(x);
   const length = known(x.shape, axis, 'which is not padded');
-  atLeast(0, { before, after });
+  atLeast(0, before, 'before');
+  atLeast(0, after, 'after');
   return { dtype, shape: x.shape.map((dim, i) => (i === axis ? before + length + after : dim)) };
 }
 
 function upsample({ k }: Attrs<'upsample'>, x: TensorType): TensorType {
   const dtype = floatType(x);
-  atLeast(1, { k });
+  atLeast(1, k, 'k');
   const [batch, height, width, channels] = image(x);
   return { dtype, shape: [batch, height * k, width * k, channels] };
 }
@@ -367,15 +370,15 @@ export const SHAPES: { readonly [K in OpKind]: ShapeRule<K> } = {
 
 /** Throws ShapeError unless dimensions are whole numbers from 1, at most one of them the batch, with at most MAX_ELEMENTS elements for each image. */
 export function checkDims(shape: Shape): void {
-  const factors = shape.map((dim) => (typeof dim === 'number' ? dim : batchFactor(dim)));
-  const bad = shape.find((dim, i) => {
-    const factor = factors[i] as number;
-    return !Number.isSafeInteger(factor) || factor < 1 || (typeof dim === 'string' && dim !== batchDim(factor));
-  });
-  if (bad !== undefined) fail('ZZ3013', `${showShape(shape)}: dimensions are whole numbers from 1, not ${bad}`);
-  const batched = shape.filter((dim) => typeof dim === 'string').length;
+  let [batched, elements] = [0, 1];
+  for (const dim of shape) {
+    const factor = typeof dim === 'number' ? dim : batchFactor(dim);
+    if (!Number.isSafeInteger(factor) || factor < 1 || (typeof dim === 'string' && dim !== batchDim(factor))) fail('ZZ3013', `${showShape(shape)}: dimensions are whole numbers from 1, not ${dim}`);
+    if (typeof dim === 'string') batched++;
+    elements *= factor;
+  }
   if (batched > 1) fail('ZZ3013', `${showShape(shape)} has ${batched} batch axes`);
-  if (elementCount(factors) > MAX_ELEMENTS) fail('ZZ3013', `${showShape(shape)} has more than 2^31 elements${batched > 0 ? ' for each image' : ''}`);
+  if (elements > MAX_ELEMENTS) fail('ZZ3013', `${showShape(shape)} has more than 2^31 elements${batched > 0 ? ' for each image' : ''}`);
 }
 
 /** Throws Error where an operation is given the wrong number of operands. */

@@ -10,6 +10,7 @@ import type { Graph } from '../../compiler/2-graph/graph.ts';
 import type { Diagnostic, Source, Span } from '../../compiler/diagnostics.ts';
 import { collectFacts } from './facts.ts';
 import type { Facts } from './facts.ts';
+import { lazy } from './lazy.ts';
 import { resolveNames } from './names.ts';
 import type { Names } from './names.ts';
 
@@ -39,11 +40,6 @@ interface Parsed {
   readonly source: Source;
   readonly result: ParseResult;
 }
-
-const lazy = <T>(make: () => T): (() => T) => {
-  let made: { readonly value: T } | undefined;
-  return () => (made ??= { value: make() }).value;
-};
 
 /**
  * Analyses a file. Never throws on bad input; a file that cannot be read counts as empty. Files that have not changed since `before` are not parsed again,

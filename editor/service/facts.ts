@@ -2,8 +2,9 @@
 
 import type { Fact, Observer } from '../../compiler/2-graph/build.ts';
 import type { Loc } from '../../compiler/diagnostics.ts';
-import { sameType, showType } from '../../compiler/2-graph/types.ts';
-import type { TensorType } from '../../compiler/2-graph/types.ts';
+import { groupBy } from '../../compiler/2-graph/group-by.ts';
+import { showType } from '../../compiler/2-graph/types.ts';
+import { lazy } from './lazy.ts';
 
 /** Weights by name, with their shapes. */
 export type Weights = ReadonlyMap<string, readonly number[]>;
@@ -19,64 +20,48 @@ export interface Facts {
   readonly weights: Weights;
 }
 
-/** What is known of places, by file, start and end. */
-interface Places<T> {
-  readonly get: (loc: Loc) => T | undefined;
-  readonly set: (loc: Loc, what: T) => void;
-  readonly all: () => readonly T[];
+interface At {
+  readonly loc: Loc;
 }
 
-function places<T>(): Places<T> {
-  const files = new Map<string, Map<number, T>>();
-  // Offsets are below 2 MiB.
-  const key = ({ span }: Loc): number => span.start * 2 ** 22 + span.end;
-  return {
-    get: (loc) => files.get(loc.file)?.get(key(loc)),
-    set(loc, what) {
-      const own = files.get(loc.file) ?? new Map<number, T>();
-      files.set(loc.file, own.set(key(loc), what));
-    },
-    all: () => [...files.values()].flatMap((own) => [...own.values()]),
-  };
+/** By where they stand, but for the file. Offsets are below 2 MiB. */
+const place = ({ span }: Loc): number => span.start * 2 ** 22 + span.end;
+
+/** Those at a place. Sorted when they are first asked for: most builds are for what is wrong alone. */
+function byPlace<T extends At>(all: readonly T[]): (loc: Loc) => readonly T[] {
+  const sorted = lazy(() => groupBy(all, ({ loc }) => place(loc)));
+  return (loc) => (sorted().get(place(loc)) ?? []).filter((each) => each.loc.file === loc.file);
 }
 
 /** An observer for a build, and the facts that it collects. */
 export function collectFacts(): { readonly observer: Observer; readonly facts: Facts } {
-  const values = places<Fact[]>();
-  const calls = places<{ readonly loc: Loc; readonly made: Map<string, readonly number[]> }>();
-  const weights = new Map<string, readonly number[]>();
+  const values: (At & { readonly fact: Fact })[] = [];
+  const made: (At & { readonly id: string; readonly shape: readonly number[] })[] = [];
+  const [valuesAt, madeAt] = [byPlace(values), byPlace(made)];
+  const weights = (some: ReturnType<typeof madeAt>): Weights => new Map(some.map(({ id, shape }) => [id, shape]));
   return {
     observer: {
       value(loc, fact) {
-        const known = values.get(loc);
-        if (!known) values.set(loc, [fact]);
-        else if (!known.some((each) => sameFact(each, fact))) known.push(fact);
+        values.push({ loc, fact });
       },
       weight({ loc }, id, shape) {
-        const known = calls.get(loc);
-        if (known) known.made.set(id, shape);
-        else calls.set(loc, { loc, made: new Map([[id, shape]]) });
-        weights.set(id, shape);
+        made.push({ loc, id, shape });
       },
     },
     facts: {
-      at: (loc) => (values.get(loc) ?? []).map(showFact),
-      weightsOf: (loc) => calls.get(loc)?.made ?? new Map(),
-      weightsIn: (part) => new Map(calls.all().flatMap(({ loc, made }) => (isWithin(loc, part) ? [...made] : []))),
-      weights,
+      at: (loc) => [...new Set(valuesAt(loc).map(({ fact }) => showFact(fact)))],
+      weightsOf: (loc) => weights(madeAt(loc)),
+      weightsIn: (part) => weights(made.filter(({ loc }) => isWithin(loc, part))),
+      get weights() {
+        return weights(made);
+      },
     },
   };
 }
 
 const isWithin = (inner: Loc, outer: Loc): boolean => inner.file === outer.file && inner.span.start >= outer.span.start && inner.span.end <= outer.span.end;
 
-const sameFact = (one: Fact, other: Fact): boolean =>
-  one.kind === 'number'
-    ? other.kind === 'number' && one.value === other.value
-    : other.kind === 'tensors' && one.types.length === other.types.length && one.types.every((type, i) => isType(type, other.types[i]));
-const isType = (type: TensorType, other: TensorType | undefined): boolean => other !== undefined && sameType(type, other);
-
-const showFact = (fact: Fact): string => (fact.kind === 'number' ? String(fact.value) : fact.types.map(showType).join(', '));
+const showFact = (fact: Fact): string => (typeof fact === 'number' ? String(fact) : 'shape' in fact ? showType(fact) : fact.map(showType).join(', '));
 
 /** `1,930 weights in 2 tensors`, or nothing for none. */
 export function countWeights(weights: Weights): string | undefined {

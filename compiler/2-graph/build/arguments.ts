@@ -1,7 +1,7 @@
 // The kinds of arguments that functions of the language take, and how a call's arguments are bound to a function's parameters.
 
 import type { Arg, Call, Expr, Ident, Value as Written } from '../../1-syntax/ast.ts';
-import type { Loc } from '../../diagnostics.ts';
+import type { Code, Loc } from '../../diagnostics.ts';
 import { nearest } from '../../diagnostics.ts';
 import type { ValueId } from '../graph.ts';
 import type { Init } from '../ops.ts';
@@ -251,41 +251,51 @@ export interface Invocation {
  * Binds a call's arguments, by place (`piped` first) and by name, to parameters. Reports every argument that is unknown, missing, given twice,
  * of the wrong kind or out of range; then, or where one is poisoned, there is no result.
  */
-export function bind<P extends Params>(c: Context, call: Invocation | Call, params: P, piped: readonly Given[] = []): Bound<P> | undefined {
+export function bind<P extends Params>(c: Context, call: Invocation | Call, params: P, piped?: Given): Bound<P> | undefined {
+  const { callee } = call;
   const names = Object.keys(params);
-  const given = new Map<string, Given[]>();
+  const rest = names.findIndex((name) => params[name]?.rest);
+  /** By the place of the parameter; `more` is what the one that takes the rest gets after its first. */
+  const given: (Given | undefined)[] = names.map(() => undefined);
+  const more: Given[] = [];
   let sound = true;
-  const refuse = (...[code, loc, message, more]: [Parameters<typeof fail>[1], Loc, string, Parameters<typeof fail>[4]?]): void => {
-    fail(c, code, loc, message, more);
+  const refuse = (code: Code, loc: Loc, message: string, also?: Parameters<typeof fail>[4]): void => {
+    fail(c, code, loc, message, also);
     sound = false;
   };
-  const rest = names.findIndex((name) => params[name]?.rest);
-  const places = [...piped, ...call.args.filter((arg) => !arg.name).map((arg) => arg.value)];
-  places.forEach((item, place) => {
-    const name = names[Math.min(place, rest < 0 ? place : rest)];
-    if (name !== undefined) given.set(name, [...(given.get(name) ?? []), item]);
-    else refuse('ZZ2004', item.loc, `'${call.callee.name}' takes ${count(names.length, 'argument')}: ${names.join(', ')}`);
-  });
+  let next = 0;
+  const place = (item: Given): void => {
+    if (next === rest && given[rest]) more.push(item);
+    else if (next < names.length) given[next] = item;
+    else refuse('ZZ2004', item.loc, `'${callee.name}' takes ${count(names.length, 'argument')}: ${names.join(', ')}`);
+    if (next !== rest) next++;
+  };
+  if (piped) place(piped);
+  for (const { name, value: item } of call.args) if (!name) place(item);
   for (const { name, value: item } of call.args) {
     if (!name) continue;
-    const param = Object.hasOwn(params, name.name) ? params[name.name] : undefined;
-    if (!param) refuse('ZZ2004', name.loc, `'${call.callee.name}' has no argument '${name.name}'; it has ${names.join(', ')}`, suggestion(name.name, names));
-    else if (given.has(name.name)) refuse('ZZ2008', name.loc, `'${name.name}' is given twice`, { related: (given.get(name.name) ?? []).map(({ loc }) => ({ message: 'given here', loc })) });
-    else given.set(name.name, [item]);
+    const at = names.indexOf(name.name);
+    const first = given[at];
+    if (at < 0) refuse('ZZ2004', name.loc, `'${callee.name}' has no argument '${name.name}'; it has ${names.join(', ')}`, suggestion(name.name, names));
+    else if (first) refuse('ZZ2008', name.loc, `'${name.name}' is given twice`, { related: [first, ...(at === rest ? more : [])].map(({ loc }) => ({ message: 'given here', loc })) });
+    else given[at] = item;
   }
   const operands: Value[] = [];
-  const entries = Object.entries(params).map(([name, param]) => {
-    const items = given.get(name);
-    if (!items) {
-      if (!param.fallback) refuse('ZZ2005', call.callee.loc, `'${call.callee.name}' needs ${name}: ${param.takes}`);
-      return [name, param.fallback?.value];
-    }
-    const read = items.map((item) => (item.kind === 'name' && isHole(item.name) ? undefined : param.read(c, item)));
-    if (read.includes(undefined)) sound = false;
-    if (param.tensor) operands.push(...read.flat().map((id): Value => ({ kind: 'tensor', id: id as ValueId })));
-    return [name, param.rest ? read.flat() : read[0]];
+  const read = (item: Given, param: Param<unknown>): unknown => {
+    const found = item.kind === 'name' && isHole(item.name) ? undefined : param.read(c, item);
+    if (found === undefined) sound = false;
+    else if (param.tensor) for (const id of param.rest ? (found as ValueId[]) : [found as ValueId]) operands.push({ kind: 'tensor', id });
+    return found;
+  };
+  // Each parameter is replaced by what it is given. Made by names alone it would lose an input called __proto__.
+  const args: Record<string, unknown> = { ...params };
+  names.forEach((name, i) => {
+    const param = params[name] as Param<unknown>;
+    const item = given[i];
+    if (!item && !param.fallback) refuse('ZZ2005', callee.loc, `'${callee.name}' needs ${name}: ${param.takes}`);
+    args[name] = !item ? param.fallback?.value : param.rest ? [item, ...more].flatMap((each) => read(each, param)) : read(item, param);
   });
-  return sound ? { args: Object.fromEntries(entries) as Args<P>, operands } : undefined;
+  return sound ? { args: args as Args<P>, operands } : undefined;
 }
 
 export const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`;

@@ -86,8 +86,8 @@ export interface Target {
 
 export const createTarget = (builder: Builder = createBuilder()): Target => ({ builder, known: new Set(), names: new Map(), impure: false });
 
-/** What an expression or a name stands for. */
-export type Fact = { readonly kind: 'number'; readonly value: number } | { readonly kind: 'tensors'; readonly types: readonly TensorType[] };
+/** What an expression or a name stands for: a number, a tensor, several parts. */
+export type Fact = number | TensorType | readonly TensorType[];
 
 /**
  * Is told what a build makes of the net's own text, for an editor to show. What is only tried out, and what stands in other nets, is left aside.
@@ -170,8 +170,8 @@ export function fail(c: Context, code: Code, loc: Loc, message: string, more: Pa
 /** The value, told to the observer. */
 export function observed(c: Context, loc: Loc, value: Value): Value {
   if (!c.observe || value.kind === 'poison') return value;
-  const ids = value.kind === 'tensor' ? [value.id] : value.kind === 'parts' ? value.ids : [];
-  c.observe.value(loc, value.kind === 'number' ? value : { kind: 'tensors', types: ids.map((id) => c.target.builder.type(id)) });
+  const type = (id: ValueId): TensorType => c.target.builder.type(id);
+  c.observe.value(loc, value.kind === 'number' ? value.value : value.kind === 'tensor' ? type(value.id) : value.ids.map(type));
   return value;
 }
 

@@ -8,7 +8,7 @@ import { FUNCTION_NAMES, functionNamed } from '../functions.ts';
 import { bind, count, suggestion, value as anyValue } from './arguments.ts';
 import type { Context, Piped } from './context.ts';
 import { attempt, emit, fail, hasNode, observed, shareNode, spend, toTensor } from './context.ts';
-import { createMaker } from './maker.ts';
+import { Maker } from './maker.ts';
 import { layerNamer } from './namer.ts';
 import type { Binding, Entry, Reading, Value } from './scope.ts';
 import { createScope, hidden, isHole, lookup, POISON, seenFromCells, tensor, visible } from './scope.ts';
@@ -22,10 +22,12 @@ export function evaluate(c: Context, expr: Expr): Value {
     chain.push(first);
     first = first.kind === 'flow' ? first.value : first.left;
   }
-  return chain.reduceRight((value: Value, link) => {
+  let value = observed(c, first.loc, atom(c, first));
+  for (let link = chain.pop(); link; link = chain.pop()) {
     spend(c, link.loc);
-    return observed(c, link.loc, link.kind === 'flow' ? flow(c, value, link) : arithmetic(c, link, value, evaluate(c, link.right)));
-  }, observed(c, first.loc, atom(c, first)));
+    value = observed(c, link.loc, link.kind === 'flow' ? flow(c, value, link) : arithmetic(c, link, value, evaluate(c, link.right)));
+  }
+  return value;
 }
 
 /** Sends a value through a chain of calls, as the stages of a twin do. */
@@ -33,7 +35,7 @@ export const pipe = (c: Context, value: Value, loc: Loc, targets: readonly (Call
   targets.reduce((piped, target) => observed(c, target.loc, c.language.call(c, asCall(target), { kind: 'piped', value: piped, loc })), value);
 
 const asCall = (target: Call | Name): Call =>
-  target.kind === 'call' ? target : { kind: 'call', callee: { name: target.name, loc: target.loc }, args: [], loc: target.loc };
+  target.kind === 'call' ? target : { kind: 'call', callee: target, args: [], loc: target.loc };
 
 const flow = (c: Context, value: Value, { target, value: from }: Flow): Value => observed(c, target.loc, call(c, asCall(target), { kind: 'piped', value, loc: from.loc }));
 
@@ -172,14 +174,14 @@ export function call(c: Context, expr: Call, piped?: Piped): Value {
 }
 
 function useFunction(c: Context, spec: FunctionSpec, expr: Call, loc: Loc, piped?: Piped): Value {
-  const bindings = bind(c, expr, spec.params, piped && [piped]);
-  return bindings ? attempt(c, loc, bindings.operands, () => spec.build(createMaker(c, { callee: expr.callee, origin: expr }, loc), bindings.args)) : POISON;
+  const bindings = bind(c, expr, spec.params, piped);
+  return bindings ? attempt(c, loc, bindings.operands, () => spec.build(new Maker(c, expr, loc), bindings.args)) : POISON;
 }
 
 /** `f(x)` or `x -> f`: the layer's call with x before its arguments. */
 function useLayer(c: Context, expr: Call, entry: Entry, layer: Binding & { kind: 'layer' }, piped?: Piped): Value {
   entry.used = true;
-  const bindings = bind(c, expr, { x: anyValue }, piped && [piped]);
+  const bindings = bind(c, expr, { x: anyValue }, piped);
   if (!bindings) return POISON;
   const scope = c.inCell ? createScope(layer.scope, seenFromCells) : layer.scope;
   const inner: Context = { ...c, scope, namer: layerNamer(layer.prefix) };

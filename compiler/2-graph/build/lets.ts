@@ -17,7 +17,7 @@ export function define(c: Context, name: Ident, binding: Binding): void {
   else c.scope.own.set(name.name, { name, binding, used: false });
   if (binding.kind === 'value') observed(c, name.loc, binding.value);
   else if (binding.kind === 'stream') observed(c, name.loc, binding.last);
-  else if (binding.kind === 'reading') c.observe?.value(name.loc, { kind: 'tensors', types: [{ dtype: 'f32', shape: [batchDim(binding.parts.length), ...binding.shape] }] });
+  else if (binding.kind === 'reading') c.observe?.value(name.loc, { dtype: 'f32', shape: [batchDim(binding.parts.length), ...binding.shape] });
 }
 
 /** Defines a value's name, and gives the node it stands for this name in dumps. */

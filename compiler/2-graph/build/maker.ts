@@ -23,33 +23,6 @@ export interface WeightSpec {
   readonly scaled?: boolean;
 }
 
-export interface Maker {
-  readonly training: boolean;
-  /** Appends an operation. Throws ShapeError. */
-  op<K extends OpKind>(kind: K, inputs: readonly ValueId[], attrs: Attrs<K>): ValueId;
-  shape(id: ValueId): Shape;
-  /** A scalar constant. */
-  number(value: number): ValueId;
-  /** Begins a weighted call: what it gives makes (or, in a layer or a cell, finds again) the call's weights. */
-  weighted(): (spec: WeightSpec) => ValueId;
-  /** A state of the graph under the names of the weighted call that made `weight`. */
-  state(weight: ValueId, role: string, value: number): ValueId;
-  /** The state as it stands after the uses so far. */
-  latest(state: ValueId): ValueId;
-  /** Sets what the state becomes at the end of a step. `evidence` is the value of the batch that it follows. */
-  update(state: ValueId, value: ValueId, evidence: ValueId): void;
-  /** Uniform numbers in [0, 1), others at every call and step. */
-  random(shape: Shape): ValueId;
-  /** The labels of a batch dimension. */
-  labels(batch: Dim): ValueId;
-  /** Keeps class scores and their labels for the net's accuracy. */
-  classify(logits: ValueId, labels: ValueId): void;
-  /** A channel count under `--width`: as written, or scaled to a multiple of `multiple`. */
-  channels(written: number, multiple?: number): number;
-  /** Groups under `--width`: as written, or the largest common divisor with the scaled channels. */
-  groups(written: number, channels: number): number;
-}
-
 /** Standard deviations: he is sqrt(2 / inputs) (He et al., 2015), glorot's uniform one sqrt(2 / (inputs + outputs)) (Glorot and Bengio, 2010). */
 function deviation({ init, std }: Initial, [inputs, outputs]: readonly [number, number]): number {
   if (std !== undefined) return std;
@@ -58,60 +31,107 @@ function deviation({ init, std }: Initial, [inputs, outputs]: readonly [number, 
   return init === 'orthogonal' ? 1 : 0;
 }
 
-/** A maker for one call. `loc` is where the call stands, or where the layer that it defines is used. */
-export function createMaker(c: Context, call: Pick<Call, 'callee'> & { readonly origin?: Call }, loc: Loc): Maker {
-  const inGraph = c.target.builder === c.workshop.builder;
-  return {
-    training: c.mode === 'train',
-    op: (kind, inputs, attrs) => emit(c, loc, kind, inputs, attrs),
-    shape: (id) => shapeOf(c, id),
-    number: (value) => emit(c, loc, 'constant', [], { shape: [], value }),
-    weighted() {
-      if (c.grad) throw new Refusal('ZZ2003', `${call.callee.name} makes weights, which a backward route cannot have`);
-      const name = c.namer.next();
-      return ({ role, shape, init, fan = [1, 1], decay = false, scaled = false }) => {
-        const id = `${role}.${name}`;
-        const found = hasNode(c, id) ? c.workshop.builder.node(id) : undefined;
-        if (found && showShape(found.type.shape) !== showShape(shape)) {
-          const related = found.locs.map((first) => ({ message: `the weights ${showShape(found.type.shape)} were made here`, loc: first }));
-          throw new Refusal('ZZ3010', `this use needs weights ${showShape(shape)}, but its first use made them ${showShape(found.type.shape)}`, related);
-        }
-        if (scaled && call.origin) c.workshop.scaled.set(id, call.origin);
-        if (call.origin) c.observe?.weight(call.origin, id, shape);
-        return shareNode(c, loc, 'weight', { name: id, shape, init: init.init, std: deviation(init, fan), decay }, id);
-      };
-    },
-    state(weight, role, value) {
-      const id = `${role}${weight.slice(weight.indexOf('.'))}`;
-      const shape = shapeOf(c, weight).map(Number);
-      c.target.impure = true;
-      return shareNode(c, loc, 'state', { name: id, shape, value }, id);
-    },
+/** One is made for every call of a net: a class, as an object of closures would be most of what a check leaves to the collector. */
+export class Maker {
+  readonly training: boolean;
+  readonly #c: Context;
+  readonly #call: Call;
+  readonly #loc: Loc;
+
+  /** `loc` is where the call stands, or where the layer that it defines is used. */
+  constructor(c: Context, call: Call, loc: Loc) {
+    this.training = c.mode === 'train';
+    this.#c = c;
+    this.#call = call;
+    this.#loc = loc;
+  }
+
+  get #inGraph(): boolean {
+    return this.#c.target.builder === this.#c.workshop.builder;
+  }
+
+  /** Appends an operation. Throws ShapeError. */
+  op<K extends OpKind>(kind: K, inputs: readonly ValueId[], attrs: Attrs<K>): ValueId {
+    return emit(this.#c, this.#loc, kind, inputs, attrs);
+  }
+
+  shape(id: ValueId): Shape {
+    return shapeOf(this.#c, id);
+  }
+
+  /** A scalar constant. */
+  number(value: number): ValueId {
+    return emit(this.#c, this.#loc, 'constant', [], { shape: [], value });
+  }
+
+  /** Begins a weighted call: what it gives makes (or, in a layer or a cell, finds again) the call's weights. */
+  weighted(): (spec: WeightSpec) => ValueId {
+    const [c, call, loc] = [this.#c, this.#call, this.#loc];
+    if (c.grad) throw new Refusal('ZZ2003', `${call.callee.name} makes weights, which a backward route cannot have`);
+    const name = c.namer.next();
+    return ({ role, shape, init, fan = [1, 1], decay = false, scaled = false }) => {
+      const id = `${role}.${name}`;
+      const found = hasNode(c, id) ? c.workshop.builder.node(id) : undefined;
+      if (found && showShape(found.type.shape) !== showShape(shape)) {
+        const related = found.locs.map((first) => ({ message: `the weights ${showShape(found.type.shape)} were made here`, loc: first }));
+        throw new Refusal('ZZ3010', `this use needs weights ${showShape(shape)}, but its first use made them ${showShape(found.type.shape)}`, related);
+      }
+      if (scaled) c.workshop.scaled.set(id, call);
+      c.observe?.weight(call, id, shape);
+      return shareNode(c, loc, 'weight', { name: id, shape, init: init.init, std: deviation(init, fan), decay }, id);
+    };
+  }
+
+  /** A state of the graph under the names of the weighted call that made `weight`. */
+  state(weight: ValueId, role: string, value: number): ValueId {
+    const id = `${role}${weight.slice(weight.indexOf('.'))}`;
+    const shape = this.shape(weight).map(Number);
+    this.#c.target.impure = true;
+    return shareNode(this.#c, this.#loc, 'state', { name: id, shape, value }, id);
+  }
+
+  /** The state as it stands after the uses so far. */
+  latest(state: ValueId): ValueId {
     // A region that turns out to keep statistics is built again in place, so nothing of it is kept.
-    latest: (state) => (inGraph ? (c.workshop.updates.get(state)?.value ?? state) : state),
-    update(state, value, evidence) {
-      if (!inGraph) return;
-      c.workshop.updates.set(state, { value, evidence: [...(c.workshop.updates.get(state)?.evidence ?? []), evidence] });
-    },
-    random(shape) {
-      c.target.impure = true;
-      return emit(c, loc, 'random', [], { shape, salt: c.workshop.salt++ });
-    },
-    labels(batch) {
-      c.target.impure = true;
-      const factor = batchFactor(batch);
-      if (factor === 0) throw new Refusal('ZZ3012', `there is a label for every image of the batch, but the first axis is ${batch}`);
-      return shareNode(c, loc, 'labels', { shape: [batchDim(factor)] }, factor === 1 ? 'labels' : `labels.${factor}`);
-    },
-    classify(logits, labels) {
-      if (inGraph) c.workshop.logits.push({ logits, labels, loc });
-    },
-    channels(written, multiple = 1) {
-      const scaled = call.origin && c.scale ? c.scale(call.origin, written) : written;
-      return scaled === written ? written : Math.ceil(scaled / multiple) * multiple;
-    },
-    groups: (written, channels) => (c.scale ? divisor(written, channels) : written),
-  };
+    return this.#inGraph ? (this.#c.workshop.updates.get(state)?.value ?? state) : state;
+  }
+
+  /** Sets what the state becomes at the end of a step. `evidence` is the value of the batch that it follows. */
+  update(state: ValueId, value: ValueId, evidence: ValueId): void {
+    if (!this.#inGraph) return;
+    const { updates } = this.#c.workshop;
+    updates.set(state, { value, evidence: [...(updates.get(state)?.evidence ?? []), evidence] });
+  }
+
+  /** Uniform numbers in [0, 1), others at every call and step. */
+  random(shape: Shape): ValueId {
+    this.#c.target.impure = true;
+    return emit(this.#c, this.#loc, 'random', [], { shape, salt: this.#c.workshop.salt++ });
+  }
+
+  /** The labels of a batch dimension. */
+  labels(batch: Dim): ValueId {
+    this.#c.target.impure = true;
+    const factor = batchFactor(batch);
+    if (factor === 0) throw new Refusal('ZZ3012', `there is a label for every image of the batch, but the first axis is ${batch}`);
+    return shareNode(this.#c, this.#loc, 'labels', { shape: [batchDim(factor)] }, factor === 1 ? 'labels' : `labels.${factor}`);
+  }
+
+  /** Keeps class scores and their labels for the net's accuracy. */
+  classify(logits: ValueId, labels: ValueId): void {
+    if (this.#inGraph) this.#c.workshop.logits.push({ logits, labels, loc: this.#loc });
+  }
+
+  /** A channel count under `--width`: as written, or scaled to a multiple of `multiple`. */
+  channels(written: number, multiple = 1): number {
+    const scaled = this.#c.scale ? this.#c.scale(this.#call, written) : written;
+    return scaled === written ? written : Math.ceil(scaled / multiple) * multiple;
+  }
+
+  /** Groups under `--width`: as written, or the largest common divisor with the scaled channels. */
+  groups(written: number, channels: number): number {
+    return this.#c.scale ? divisor(written, channels) : written;
+  }
 }
 
 /** The largest common divisor. */

@@ -125,7 +125,7 @@ function useNet(c: Context, expr: Call, piped: Piped | undefined, net: Net, libr
   }
   if (c.nets.length > MAX_DEPTH) return fail(c, 'ZZ1005', expr.callee.loc, `nets use each other more than ${MAX_DEPTH} deep`);
   const inputs = net.items.filter((item): item is Input => item.kind === 'input');
-  const bound = bind(c, expr, Object.fromEntries(inputs.map(({ name }) => [name.name, anyValue])), piped && [piped]);
+  const bound = bind(c, expr, Object.fromEntries(inputs.map(({ name }) => [name.name, anyValue])), piped);
   if (!bound) return POISON;
   // A narrowed net's values have other channels than its inputs declare.
   const misfit = c.scale ? undefined : inputs.find(({ name, shape }) => !sameShape(typeOf(c, bound.args[name.name]).slice(1), shape.map(({ value }) => value)));
