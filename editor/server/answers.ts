@@ -14,7 +14,7 @@ import {
 } from '../service/index.ts';
 import type { Analysis, Edit } from '../service/index.ts';
 import { fileOf, listFolder } from './files.ts';
-import { completionOf, diagnosticOf, FOLDS, locationOf, markdown, rangeOf, spanOf, symbolOf, TOKEN_MODIFIERS, TOKEN_TYPES, TOKENS } from './protocol.ts';
+import { completionOf, diagnosticOf, FOLDS, locationOf, markdown, modifierBit, rangeOf, spanOf, symbolOf, TOKEN_TYPES, TOKENS } from './protocol.ts';
 import type { Workspace } from './workspace.ts';
 
 interface InDocument {
@@ -113,8 +113,7 @@ export function tokens(workspace: Workspace, params: InDocument): SemanticTokens
   for (const { span, kind, defines, builtin } of semanticTokens(analysis)) {
     const { line, character } = document.positionAt(span.start);
     const [type, modifier] = TOKENS[kind];
-    const flags = [...(defines ? ['declaration'] : []), ...(builtin && kind !== 'keyword' ? ['defaultLibrary'] : []), ...(modifier ? [modifier] : [])];
-    const bits = TOKEN_MODIFIERS.reduce((all, each, i) => (flags.includes(each) ? all | (1 << i) : all), 0);
+    const bits = (defines ? modifierBit('declaration') : 0) | (builtin && kind !== 'keyword' ? modifierBit('defaultLibrary') : 0) | (modifier ? modifierBit(modifier) : 0);
     builder.push(line, character, span.end - span.start, TOKEN_TYPES.indexOf(type), bits);
   }
   return builder.build();

@@ -102,6 +102,8 @@ export const FOLDS: { readonly [K in NonNullable<Fold['kind']>]: FoldingRangeKin
 export const TOKEN_TYPES = ['keyword', 'class', 'struct', 'method', 'function', 'variable', 'parameter', 'property', 'enumMember'] as const;
 export const TOKEN_MODIFIERS = ['declaration', 'defaultLibrary', 'stream', 'input'] as const;
 
+export const modifierBit = (modifier: (typeof TOKEN_MODIFIERS)[number]): number => 1 << TOKEN_MODIFIERS.indexOf(modifier);
+
 export const TOKENS: { readonly [K in TokenKind]: readonly [type: (typeof TOKEN_TYPES)[number], modifier?: (typeof TOKEN_MODIFIERS)[number]] } = {
   keyword: ['keyword'],
   net: ['class'],

@@ -2,7 +2,6 @@
 
 import type { Span } from '../../compiler/diagnostics.ts';
 import type { Analysis } from './analysis.ts';
-import { partsOf } from './tree.ts';
 import type { Located } from './tree.ts';
 
 export interface Fold {
@@ -23,23 +22,25 @@ export function folds(analysis: Analysis): Fold[] {
   return [...lines.values()].sort((a, b) => a.span.start - b.span.start);
 }
 
-const CLOSERS: Readonly<Record<string, string>> = { RBrace: 'LBrace', RParen: 'LParen', RSquare: 'LSquare' };
+const CLOSERS: ReadonlyMap<string, string> = new Map([['RBrace', 'LBrace'], ['RParen', 'LParen'], ['RSquare', 'LSquare']]);
+const OPENERS: ReadonlySet<string> = new Set(CLOSERS.values());
 
 /** From behind each bracket to before the one that closes it. */
 function brackets({ tokens }: Analysis): Fold[] {
   const open: { readonly type: string; readonly end: number }[] = [];
-  return tokens.flatMap(({ type, loc: { span } }) => {
-    if (Object.values(CLOSERS).includes(type)) open.push({ type, end: span.end });
-    const opener = CLOSERS[type];
-    if (opener === undefined) return [];
-    const at = open.findLastIndex((each) => each.type === opener);
-    const [found] = at < 0 ? [] : open.splice(at);
-    return found ? [{ span: { start: found.end, end: span.start } }] : [];
-  });
+  const found: Fold[] = [];
+  for (const { type, loc: { span } } of tokens) {
+    if (OPENERS.has(type)) open.push({ type, end: span.end });
+    const opener = CLOSERS.get(type);
+    const at = opener === undefined ? -1 : open.findLastIndex((each) => each.type === opener);
+    const [closed] = at < 0 ? [] : open.splice(at);
+    if (closed) found.push({ span: { start: closed.end, end: span.start } });
+  }
+  return found;
 }
 
 /** Statements that run over several lines without brackets. */
-const chains = ({ ast }: Analysis): Fold[] => ast.nets.flatMap((net) => partsOf(net).filter(({ kind }) => kind === 'let' || kind === 'view' || kind === 'output' || kind === 'loss').map(({ loc }) => ({ span: loc.span })));
+const chains = ({ ast }: Analysis): Fold[] => ast.nets.flatMap(({ items }) => items.filter(({ kind }) => kind === 'let' || kind === 'view' || kind === 'output' || kind === 'loss').map(({ loc }) => ({ span: loc.span })));
 
 /** Comments, or imports, on lines one below the other. */
 function runs({ ast, comments, source }: Analysis, kind: 'comment' | 'imports'): Fold[] {

@@ -2,12 +2,12 @@
 // The resolver follows the scopes of compiler/2-graph, but without building anything, so that it covers text that does not build.
 
 import type { Arm, Call, Cell, Expr, File, Ident, Item, Name, Net, Stage, Stepping, Value } from '../../compiler/1-syntax/ast.ts';
-import type { Param, Params } from '../../compiler/2-graph/build/arguments.ts';
+import type { Callables, Param, Params } from '../../compiler/2-graph/build/arguments.ts';
 import { value as anyValue } from '../../compiler/2-graph/build/arguments.ts';
 import { VIEW_OPERATIONS } from '../../compiler/2-graph/build/view-operations.ts';
 import { SETTINGS } from '../../compiler/2-graph/build.ts';
 import type { Library } from '../../compiler/2-graph/build.ts';
-import { functionNamed } from '../../compiler/2-graph/functions.ts';
+import { FUNCTIONS } from '../../compiler/2-graph/functions.ts';
 import type { Loc } from '../../compiler/diagnostics.ts';
 
 export type DefinitionKind = 'net' | 'input' | 'view' | 'value' | 'layer' | 'cell' | 'parameter' | 'stream';
@@ -42,12 +42,14 @@ export interface Builtin {
 /** What an argument or a setting takes. */
 export type Taking = Pick<Param<unknown>, 'takes' | 'words' | 'calls' | 'fallback' | 'tensor'>;
 
+export type Meaning = { readonly definition: Definition } | { readonly builtin: Builtin };
+
 export interface Occurrence {
   readonly loc: Loc;
   readonly name: string;
   readonly defines: boolean;
   /** Absent where nothing is called so. */
-  readonly meaning?: { readonly definition: Definition } | { readonly builtin: Builtin };
+  readonly meaning?: Meaning | undefined;
 }
 
 export interface Names {
@@ -61,7 +63,7 @@ export interface Callable {
   readonly name: string;
   readonly params: Params;
   readonly summary?: string;
-  readonly meaning: NonNullable<Occurrence['meaning']>;
+  readonly meaning: Meaning;
 }
 
 export interface Scope {
@@ -101,84 +103,106 @@ const isNumber = (expr: Expr, scope: Scope): boolean => {
 
 const lookup = ({ own, outer }: Scope, name: string): Definition | undefined => own.get(name) ?? (outer && lookup(outer, name));
 
-const GRAD = { kind: 'function', name: 'grad', params: { y: anyValue }, summary: 'The adjoint of a named value: how the loss changes with it. Stands in a backward block only.' } as const;
+export const EACH = 'Every image enters once per argument; when evaluating, as the first.';
+const GRAD = 'The adjoint of a named value: how the loss changes with it. Stands in a backward block only.';
+
+const builtins = (kind: Builtin['kind'], all: Callables): ReadonlyMap<string, Callable> =>
+  new Map(Object.entries(all).map(([name, { params, summary }]) => [name, { name, params, summary, meaning: { builtin: { kind, name, params, summary } } }]));
+
+const FUNCTION_CALLS = builtins('function', { ...FUNCTIONS, grad: { params: { y: anyValue }, summary: GRAD } });
+const VIEW_CALLS = builtins('augmentation', { ...VIEW_OPERATIONS, each: { params: {}, summary: EACH } });
 
 /** What a name means as the thing that is called; `scope` gives its layers. */
 export function callable(library: Library, scope: Scope, name: string, inView: boolean): Callable | undefined {
-  if (inView) {
-    const operation = Object.hasOwn(VIEW_OPERATIONS, name) ? VIEW_OPERATIONS[name as keyof typeof VIEW_OPERATIONS] : undefined;
-    const { params = {}, summary = EACH } = operation ?? {};
-    return operation || name === 'each' ? { name, params, summary, meaning: { builtin: { kind: 'augmentation', name, params, summary } } } : undefined;
-  }
+  if (inView) return VIEW_CALLS.get(name);
   const own = lookup(scope, name);
   if (own?.kind === 'layer') return layerCallable(own);
-  if (name === 'grad') return { ...GRAD, meaning: { builtin: GRAD } };
-  const spec = functionNamed(name);
-  if (spec) return { name, params: spec.params, summary: spec.summary, meaning: { builtin: { kind: 'function', name, params: spec.params, summary: spec.summary } } };
+  const known = FUNCTION_CALLS.get(name);
+  if (known) return known;
   const net = library.nets.get(name);
   if (net) return netCallable(net.net);
   return own && { name, params: {}, meaning: { definition: own } };
 }
 
-export const EACH = 'Every image enters once per argument; when evaluating, as the first.';
 export const layerCallable = (definition: Definition): Callable => ({ name: definition.name, params: { x: anyValue }, meaning: { definition } });
 export const netCallable = (net: Net): Callable => ({ name: net.name.name, params: Object.fromEntries(inputsOf(net).map(({ name }) => [name.name, anyValue])), meaning: { definition: netDefinition(net) } });
 const inputsOf = (net: Net) => net.items.flatMap((item) => (item.kind === 'input' ? [item] : []));
 
-/** The definitions of a net, those inside its cells aside. Of a name that is defined twice, all. */
-function definitionsOf(net: Net): Definition[] {
-  const made = new Map<string, Definition>();
-  const all: Definition[] = [];
-  const add = (kind: DefinitionKind, node: Item, names: readonly Ident[], number = false): void => {
-    for (const { name, loc } of names) {
-      if (name === '') continue;
-      const definition = { kind, name, loc, node, owner: net, number };
-      all.push(definition);
-      if (!made.has(name)) made.set(name, definition);
-    }
-  };
-  for (const item of net.items) {
-    if (item.kind === 'let') add('value', item, item.names, isNumber(item.value, { own: made }));
-    else if (item.kind === 'streams' || item.kind === 'twin') add('stream', item, item.names);
-    else if (item.kind === 'output' && item.value) add('value', item, [item.name]);
-    else if (item.kind === 'input' || item.kind === 'view' || item.kind === 'layer' || item.kind === 'cell') add(item.kind, item, [item.name]);
-  }
-  return all;
+interface Defined {
+  /** Of a name that is defined twice, all. */
+  readonly all: Definition[];
+  /** The first of each name, as they are added. */
+  readonly scope: Scope;
+  readonly add: (definition: Definition) => void;
 }
 
-function cellDefinitions(cell: Cell, outer: Scope): Definition[] {
+function defined(outer?: Scope): Defined {
+  const all: Definition[] = [];
   const own = new Map<string, Definition>();
-  const add = (definition: Definition): Definition => {
-    if (!own.has(definition.name)) own.set(definition.name, definition);
-    return definition;
+  return {
+    all,
+    scope: { own, ...(outer && { outer }) },
+    add(definition) {
+      if (definition.name === '') return;
+      all.push(definition);
+      if (!own.has(definition.name)) own.set(definition.name, definition);
+    },
   };
-  return [
-    ...cell.params.map(({ name, loc }) => add({ kind: 'parameter', name, loc, node: cell, owner: cell, number: false })),
-    ...cell.body.flatMap((part) => part.names.map(({ name, loc }) => add({ kind: 'value', name, loc, node: part, owner: cell, number: isNumber(part.value, { own, outer }) }))),
-  ].filter(({ name }) => name !== '');
+}
+
+/** The definitions of a net, those inside its cells aside. */
+function definitionsOf(net: Net): Defined {
+  const found = defined();
+  const add = (kind: DefinitionKind, node: Item, { name, loc }: Ident, number = false): void => { found.add({ kind, name, loc, node, owner: net, number }); };
+  for (const item of net.items) {
+    if (item.kind === 'let') {
+      const number = isNumber(item.value, found.scope);
+      for (const name of item.names) add('value', item, name, number);
+    } else if (item.kind === 'streams' || item.kind === 'twin') for (const name of item.names) add('stream', item, name);
+    else if (item.kind === 'output' && item.value) add('value', item, item.name);
+    else if (item.kind === 'input' || item.kind === 'view' || item.kind === 'layer' || item.kind === 'cell') add(item.kind, item, item.name);
+  }
+  return found;
+}
+
+function cellDefinitions(cell: Cell, outer: Scope): Defined {
+  const found = defined(outer);
+  for (const { name, loc } of cell.params) found.add({ kind: 'parameter', name, loc, node: cell, owner: cell, number: false });
+  for (const part of cell.body) {
+    for (const { name, loc } of part.names) found.add({ kind: 'value', name, loc, node: part, owner: cell, number: isNumber(part.value, found.scope) });
+  }
+  return found;
 }
 
 /** Of a name that is defined twice, the first definition counts. */
-export const scopeOf = (definitions: readonly Definition[], outer?: Scope): Scope => ({ own: new Map([...definitions].reverse().map((each) => [each.name, each])), ...(outer && { outer }) });
+export function scopeOf(definitions: readonly Definition[]): Scope {
+  const { add, scope } = defined();
+  definitions.forEach(add);
+  return scope;
+}
 
 /** Resolves all names of a file. */
 export function resolveNames(file: File, library: Library): Names {
   const nets = file.nets.filter(({ name }) => name.name !== '').map(netDefinition);
   const definitions: Definition[] = [...nets];
   const occurrences: Occurrence[] = nets.map(defining);
+  const define = ({ all }: Defined): void => {
+    for (const definition of all) {
+      definitions.push(definition);
+      occurrences.push(defining(definition));
+    }
+  };
+  const add = (found: Occurrence): void => { occurrences.push(found); };
   for (const net of file.nets) {
     const own = definitionsOf(net);
-    const scope = scopeOf(own);
-    definitions.push(...own);
-    occurrences.push(...own.map(defining));
+    define(own);
     for (const item of net.items) {
       if (item.kind !== 'cell') continue;
-      const inner = cellDefinitions(item, scope);
-      definitions.push(...inner);
-      occurrences.push(...inner.map(defining));
-      inCell(item, { library, scope: scopeOf(inner, scope), add: (found) => occurrences.push(found) });
+      const inner = cellDefinitions(item, own.scope);
+      define(inner);
+      inCell(item, { library, scope: inner.scope, add });
     }
-    inNet(net, { library, scope, add: (found) => occurrences.push(found) });
+    inNet(net, { library, scope: own.scope, add });
   }
   occurrences.sort((a, b) => a.loc.span.start - b.loc.span.start);
   return { definitions, occurrences };
@@ -227,7 +251,7 @@ const ITEMS: { readonly [K in Item['kind']]: (item: Extract<Item, { kind: K }>, 
     for (const { key, value } of item.settings) {
       const setting = Object.hasOwn(SETTINGS, key.name) ? SETTINGS[key.name as keyof typeof SETTINGS] : undefined;
       if (key.name === '') continue;
-      w.add(setting ? { ...word(key), meaning: { builtin: { kind: 'setting', name: key.name, summary: setting.summary, param: setting } } } : word(key));
+      w.add(word(key, setting && { builtin: { kind: 'setting', name: key.name, summary: setting.summary, param: setting } }));
       if (setting) argument(value, setting, key.name, { ...w, scope: { own: new Map() } });
     }
   },
@@ -240,18 +264,18 @@ function inNet(net: Net, w: Walk): void {
   for (const item of net.items) (ITEMS[item.kind] as (item: Item, w: Walk) => void)(item, w);
 }
 
-const word = ({ name, loc }: Ident | Name): Occurrence => ({ loc, name, defines: false });
+const word = ({ name, loc }: Ident | Name, meaning?: Meaning): Occurrence => ({ loc, name, defines: false, meaning });
 
 function name(ident: Ident | Name, w: Walk): void {
   if (ident.name === '') return;
   const definition = lookup(w.scope, ident.name);
-  w.add(definition ? { ...word(ident), meaning: { definition } } : word(ident));
+  w.add(word(ident, definition && { definition }));
 }
 
 function cellName(ident: Ident, w: Walk): void {
   const imported = w.library.cells.get(ident.name);
   if (lookup(w.scope, ident.name) || !imported) name(ident, w);
-  else w.add({ ...word(ident), meaning: { definition: cellDefinition(imported.cell) } });
+  else w.add(word(ident, { definition: cellDefinition(imported.cell) }));
 }
 
 function steppings(steps: readonly Stepping[], w: Walk): void {
@@ -303,31 +327,31 @@ const asCall = (target: Call | Name): Call => (target.kind === 'call' ? target :
 /** A call; `piped` arguments come before those in brackets. */
 function call({ callee, args }: Call, w: Walk, piped: number): void {
   const found = callable(w.library, w.scope, callee.name, false);
-  if (callee.name !== '') w.add(found ? { ...word(callee), meaning: found.meaning } : word(callee));
+  if (callee.name !== '') w.add(word(callee, found?.meaning));
   passArguments(args, found, w, piped);
 }
 
 function passArguments(args: Call['args'], to: Callable | undefined, w: Walk, piped: number): void {
   if (args.length === 0) return;
-  const params = Object.entries(to?.params ?? {});
-  const rest = params.findIndex(([, { rest: takesAll }]) => takesAll);
+  const params = to?.params ?? {};
+  const names = Object.keys(params);
+  const rest = names.findIndex((each) => params[each]?.rest);
   let place = piped;
-  for (const arg of args) {
-    if (arg.name === undefined) {
-      const [of = '', param] = params[rest >= 0 ? Math.min(place, rest) : place] ?? [];
+  for (const { name: named, value } of args) {
+    if (named === undefined) {
+      const of = names[rest >= 0 ? Math.min(place, rest) : place];
       place++;
-      argument(arg.value, param, of, w);
+      argument(value, of === undefined ? undefined : params[of], of ?? '', w);
       continue;
     }
-    const named = arg.name;
-    const [, param] = params.find(([each]) => each === named.name) ?? [];
-    if (named.name !== '') w.add({ ...word(named), ...(to && param && { meaning: argumentMeaning(to, named.name, param) }) });
-    argument(arg.value, param, named.name, w);
+    const param = Object.hasOwn(params, named.name) ? params[named.name] : undefined;
+    if (named.name !== '') w.add(word(named, to && param && argumentMeaning(to, named.name, param)));
+    argument(value, param, named.name, w);
   }
 }
 
 /** The name of an argument: for a net, one of its inputs. */
-function argumentMeaning(to: Callable, name: string, param: Param<unknown>): NonNullable<Occurrence['meaning']> {
+function argumentMeaning(to: Callable, name: string, param: Param<unknown>): Meaning {
   const net = 'definition' in to.meaning && 'items' in to.meaning.definition.node ? to.meaning.definition.node : undefined;
   const input = net && inputsOf(net).find((each) => each.name.name === name);
   if (input) return { definition: { kind: 'input', name, loc: input.name.loc, node: input, owner: net, number: false } };
@@ -337,16 +361,16 @@ function argumentMeaning(to: Callable, name: string, param: Param<unknown>): Non
 /** The value of an argument or a setting: words and calls of its own kind first. */
 function argument(given: Value, param: Taking | undefined, of: string, w: Walk): void {
   if (given.kind === 'list') for (const item of given.items) argument(item, param, of, w);
-  else if (given.kind === 'name' && param?.words?.includes(given.name)) w.add({ ...word(given), meaning: { builtin: { kind: 'choice', name: given.name, of, param } } });
+  else if (given.kind === 'name' && param?.words?.includes(given.name)) w.add(word(given, { builtin: { kind: 'choice', name: given.name, of, param } }));
   else if (given.kind === 'name' || given.kind === 'call') {
     const made = asCall(given);
     const own = param?.calls && Object.hasOwn(param.calls, made.callee.name) ? param.calls[made.callee.name] : undefined;
     if (own) {
       const builtin: Builtin = { kind: param?.calls === VIEW_OPERATIONS ? 'augmentation' : 'choice', name: made.callee.name, of, ...own };
-      w.add({ ...word(made.callee), meaning: { builtin } });
+      w.add(word(made.callee, { builtin }));
       passArguments(made.args, { name: made.callee.name, params: own.params, meaning: { builtin } }, w, 0);
     } else expression(given, w);
-  } else if (given.kind === 'boolean') w.add({ loc: given.loc, name: String(given.value), defines: false, meaning: { builtin: { kind: 'choice', name: String(given.value), of, ...(param && { param }) } } });
+  } else if (given.kind === 'boolean') w.add(word({ name: String(given.value), loc: given.loc }, { builtin: { kind: 'choice', name: String(given.value), of, ...(param && { param }) } }));
   else if (given.kind !== 'string' && given.kind !== 'range') expression(given, w);
 }
 
@@ -366,7 +390,7 @@ function reading(value: Value, w: Walk): void {
 function augmentation(made: Call, w: Walk, withSource: boolean): void {
   const { callee, args } = made;
   const found = callable(w.library, w.scope, callee.name, true);
-  if (callee.name !== '') w.add(found ? { ...word(callee), meaning: found.meaning } : word(callee));
+  if (callee.name !== '') w.add(word(callee, found?.meaning));
   const sources = callee.name === 'each' ? args : withSource ? args.slice(0, 1) : [];
   for (const source of sources) reading(source.value, w);
   passArguments(args.slice(sources.length), found, w, 0);

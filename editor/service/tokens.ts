@@ -3,7 +3,7 @@
 import { CONTEXTUAL, STARTERS } from '../../compiler/1-syntax/tokens.ts';
 import type { Span } from '../../compiler/diagnostics.ts';
 import type { Analysis } from './analysis.ts';
-import type { Occurrence } from './names.ts';
+import type { Meaning } from './names.ts';
 
 export const TOKEN_KINDS = ['keyword', 'net', 'cell', 'layer', 'function', 'value', 'input', 'stream', 'parameter', 'argument', 'setting', 'choice'] as const;
 export type TokenKind = (typeof TOKEN_KINDS)[number];
@@ -16,21 +16,24 @@ export interface SemanticToken {
   readonly builtin: boolean;
 }
 
-const KEYWORDS: ReadonlySet<string> = new Set([...STARTERS].filter((type) => !['LetName', 'StageName', 'Key'].includes(type.name)).map(({ name }) => name));
-const CONTEXTUAL_TYPES: ReadonlySet<string> = new Set([...CONTEXTUAL.values()].map(({ name }) => name));
+const KEYWORDS: ReadonlySet<string> = new Set([...[...STARTERS].filter((type) => !['LetName', 'StageName', 'Key'].includes(type.name)), ...CONTEXTUAL.values()].map(({ name }) => name));
 
 /** All words of a text in order. Words that mean nothing are left out. */
-export function semanticTokens({ tokens, names }: Analysis): SemanticToken[] {
-  const named = new Map(names.occurrences.map((occurrence) => [occurrence.loc.span.start, occurrence]));
-  return tokens.flatMap(({ type, loc: { span } }): SemanticToken[] => {
-    const occurrence = named.get(span.start);
-    if (occurrence) return occurrence.meaning ? [{ span, defines: occurrence.defines, ...kindOf(occurrence.meaning) }] : [];
-    return KEYWORDS.has(type) || CONTEXTUAL_TYPES.has(type) ? [{ span, kind: 'keyword', defines: false, builtin: true }] : [];
-  });
+export function semanticTokens({ tokens, names: { occurrences } }: Analysis): SemanticToken[] {
+  const found: SemanticToken[] = [];
+  const startOf = (i: number): number => occurrences[i]?.loc.span.start ?? Infinity;
+  let next = 0;
+  for (const { type, loc: { span } } of tokens) {
+    // Both are in order. Of several occurrences at one place the last counts.
+    while (startOf(next) < span.start || startOf(next + 1) === span.start) next++;
+    const occurrence = startOf(next) === span.start ? occurrences[next] : undefined;
+    if (occurrence?.meaning) found.push({ span, defines: occurrence.defines, kind: kindOf(occurrence.meaning), builtin: 'builtin' in occurrence.meaning });
+    else if (!occurrence && KEYWORDS.has(type)) found.push({ span, kind: 'keyword', defines: false, builtin: true });
+  }
+  return found;
 }
 
-function kindOf(meaning: NonNullable<Occurrence['meaning']>): Pick<SemanticToken, 'kind' | 'builtin'> {
-  if ('definition' in meaning) return { kind: meaning.definition.kind === 'view' ? 'input' : meaning.definition.kind, builtin: false };
-  const { kind } = meaning.builtin;
-  return { kind: kind === 'augmentation' ? 'function' : kind, builtin: true };
+function kindOf(meaning: Meaning): TokenKind {
+  const { kind } = 'definition' in meaning ? meaning.definition : meaning.builtin;
+  return kind === 'view' ? 'input' : kind === 'augmentation' ? 'function' : kind;
 }
