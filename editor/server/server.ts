@@ -86,8 +86,6 @@ function attach(connection: Connection, { disk, version, begun, delay }: Require
   const workspace = createWorkspace(() => documents.all(), disk);
   let client: Client = { snippets: false, links: false, watches: false, folders: false };
   let folders: readonly string[] = [];
-  /** Whether the client tells of files that come and go. */
-  let watched = false;
   const setFolders = (uris: readonly string[]): void => {
     folders = uris;
     workspace.setFolders(uris.filter((uri) => uri.startsWith('file:')).map(fileOf));
@@ -101,7 +99,7 @@ function attach(connection: Connection, { disk, version, begun, delay }: Require
   connection.onInitialized(() => {
     begun();
     if (client.watches) {
-      void connection.client.register(DidChangeWatchedFilesNotification.type, { watchers: [{ globPattern: '**/*.zz' }] }).then(() => { watched = true; }, () => undefined);
+      void connection.client.register(DidChangeWatchedFilesNotification.type, { watchers: [{ globPattern: '**/*.zz' }] }).then(workspace.watched, () => undefined);
     }
     if (client.folders) connection.workspace.onDidChangeWorkspaceFolders(({ added, removed }) => {
       setFolders([...folders.filter((folder) => !removed.some(({ uri }) => uri === folder)), ...added.map(({ uri }) => uri)]);
@@ -111,21 +109,23 @@ function attach(connection: Connection, { disk, version, begun, delay }: Require
   const checks = scheduler(async (outdated) => {
     for (const document of documents.all()) await publish(connection, workspace, document, outdated);
   });
-  const changed = (files: boolean, wait = delay): void => {
+  const changed = (wait = delay): void => {
     workspace.changed();
-    if (files) workspace.rescan();
     checks.soon(wait);
   };
   /** Opened, which counts as a change that follows. */
   const fresh = new Set<string>();
   documents.onDidOpen(({ document: { uri } }) => { fresh.add(uri); });
-  documents.onDidChangeContent(({ document: { uri } }) => { changed(!watched, fresh.delete(uri) ? 0 : delay); });
+  documents.onDidChangeContent(({ document: { uri } }) => { changed(fresh.delete(uri) ? 0 : delay); });
   documents.onDidClose(({ document }) => {
     workspace.closed(fileOf(document.uri));
     void connection.sendDiagnostics({ uri: document.uri, diagnostics: [] });
-    changed(!watched);
+    changed();
   });
-  connection.onDidChangeWatchedFiles(() => { changed(true); });
+  connection.onDidChangeWatchedFiles(() => {
+    workspace.rescan();
+    checks.soon(delay);
+  });
   connection.onShutdown(() => { checks.stop(); });
 
   connection.onHover((params) => answers.hover(workspace, params));

@@ -21,10 +21,12 @@ export interface Workspace {
   readonly importing: (name: string) => Promise<Analysis[]>;
   /** The files of the folders and the open ones. */
   readonly files: () => Promise<readonly string[]>;
-  /** A text has changed, here or on the disk. */
+  /** A document has been opened, changed or closed. */
   readonly changed: () => void;
-  /** Files may have come or gone. */
+  /** Files have come or gone or changed on the disk. */
   readonly rescan: () => void;
+  /** From now on the client tells of that. */
+  readonly watched: () => void;
   readonly closed: (file: string) => void;
   readonly setFolders: (folders: readonly string[]) => void;
 }
@@ -34,10 +36,18 @@ export function createWorkspace(open: () => readonly TextDocument[], disk: Reade
   const analyses = new Map<string, { readonly analysis: Analysis; readonly generation: number }>();
   let generation = 0;
   let folders: readonly string[] = [];
+  let watched = false;
   /** What was found in the folders; none where that may have changed. */
   let found: Promise<readonly string[]> | undefined;
+  /** Texts of those files that are not open, while the client tells of changes. */
+  const texts = new Map<string, string>();
+  /** The open documents by file; of two of one file the first. Made when it is asked for after a change. */
+  let documents: ReadonlyMap<string, TextDocument> | undefined;
 
-  const opened = (file: string): TextDocument | undefined => open().find(({ uri }) => fileOf(uri) === file);
+  const opened = (file: string): TextDocument | undefined => {
+    documents ??= new Map(open().toReversed().map((document) => [fileOf(document.uri), document]));
+    return documents.get(file);
+  };
   const reader: Reader = {
     read(file) {
       const document = opened(file);
@@ -62,18 +72,31 @@ export function createWorkspace(open: () => readonly TextDocument[], disk: Reade
     found ??= findSources(folders);
     return [...new Set([...(await found), ...open().map(({ uri }) => fileOf(uri))])];
   };
+  /** Whether a file of the folders mentions a name and imports others. */
+  const mayName = (file: string, name: string): boolean => {
+    const text = opened(file)?.getText() ?? texts.get(file) ?? textOf(file);
+    if (watched && !opened(file)) texts.set(file, text);
+    return text.includes(name) && text.includes('import');
+  };
   return {
     reader,
     analysisOf,
     documentOf: (file) => opened(file) ?? TextDocument.create(uriOf(file), 'zz', 0, textOf(file)),
     uriOf: (file) => opened(file)?.uri ?? uriOf(file),
     files,
-    importing: async (name) => (await files()).filter((file) => [name, 'import'].every((word) => textOf(file).includes(word))).map(analysisOf),
+    importing: async (name) => (await files()).filter((file) => mayName(file, name)).map(analysisOf),
     changed() {
       generation++;
+      documents = undefined;
+      if (!watched) found = undefined;
     },
     rescan() {
+      generation++;
       found = undefined;
+      texts.clear();
+    },
+    watched() {
+      watched = true;
     },
     closed: (file) => void analyses.delete(file),
     setFolders(all) {

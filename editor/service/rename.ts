@@ -49,7 +49,7 @@ export function renameAt(analysis: Analysis, offset: number, to: string, others:
       return 'text' in source ? changed(source) : source;
     },
   };
-  const broken = files.find((each) => !sameMeanings(each, analyze(each.source.file, renamed), definition.name, to));
+  const broken = files.find((each) => !sameMeanings(each, analyze(each.source.file, renamed, each), definition.name, to));
   if (broken) return { refused: `With ${quote(to)} some names of ${broken.source.file} would mean something else.` };
   return { edits: new Map([...places].filter(([, spans]) => spans.length > 0).map(([file, spans]) => [file, spans.map((span) => ({ span, text: to }))])) };
 }
@@ -77,7 +77,8 @@ function sameMeanings(before: Analysis, after: Analysis, from: string, to: strin
 
 /** Where a definition stands: its place among all occurrences of the file, which a new name does not change, or another file. */
 function placesOf(occurrences: readonly Occurrence[]): (definition: Definition) => number | string {
-  const places = new Map(occurrences.flatMap(({ defines, loc }, i) => (defines ? [[loc.span.start, i] as const] : [])));
+  const places = new Map<number, number>();
+  for (const [i, { defines, loc }] of occurrences.entries()) if (defines) places.set(loc.span.start, i);
   const file = occurrences[0]?.loc.file;
   return ({ loc }) => (loc.file === file ? places.get(loc.span.start) : undefined) ?? loc.file;
 }

@@ -128,15 +128,20 @@ describe('several folders', () => {
   it.each([
     ['a client that tells of new files', undefined],
     ['one that does not', {}],
-  ])('a file that appears is found: %s', async (_, capabilities) => {
+  ])('a file that appears, and then names something, is found: %s', async (_, capabilities) => {
     const added = path('one', 'added.zz');
     const session = await sessionHere([path('one')], disk, capabilities);
     const blocks = session.open(path('one', 'blocks.zz'), BLOCKS);
     const users = async (): Promise<string[]> => (await session.request<Location[]>('textDocument/references', { ...at(session, blocks, 'Block'), context: { includeDeclaration: false } })).map(({ uri }) => uri).sort();
     expect(await users()).toEqual([uriOf('one', 'main.zz')]);
-    writeFileSync(added, MAIN.replace('Main', 'Added'));
-    if (capabilities) session.change(blocks, 0, 0, '\n');
-    else session.notify('workspace/didChangeWatchedFiles', { changes: [{ uri: uriOf('one', 'added.zz'), type: 1 }] });
+    const write = (text: string, type: number): void => {
+      writeFileSync(added, text);
+      if (capabilities) session.change(blocks, 0, 0, '\n');
+      else session.notify('workspace/didChangeWatchedFiles', { changes: [{ uri: uriOf('one', 'added.zz'), type }] });
+    };
+    write('// Nothing yet.\n', 1);
+    expect(await users()).toEqual([uriOf('one', 'main.zz')]);
+    write(MAIN.replace('Main', 'Added'), 2);
     expect(await users()).toEqual([uriOf('one', 'added.zz'), uriOf('one', 'main.zz')]);
     rmSync(added);
     await session.end();
