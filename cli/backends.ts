@@ -69,7 +69,7 @@ export const BACKENDS: readonly BackendEntry[] = [
   },
 ];
 
-export const AUTO = 'auto';
+const AUTO = 'auto';
 export const BACKEND_NAMES: readonly string[] = [AUTO, ...BACKENDS.map(({ name }) => name)];
 
 /** The GPU, if there is one; an adapter that is drawn by the processor is none. */

@@ -21,7 +21,7 @@ export interface ReportOptions {
 
 type StepEvent = Extract<TrainEvent, { event: 'step' }>;
 
-export const epochLine = (io: Io, { epoch, train, test, seconds, imagesPerSecond, scaling }: EpochMetrics, epochs: number): string => {
+const epochLine = (io: Io, { epoch, train, test, seconds, imagesPerSecond, scaling }: EpochMetrics, epochs: number): string => {
   const c = colours(io, io.stderr);
   return [
     c.bold(`epoch ${String(epoch).padStart(String(epochs).length)}/${epochs}`),

@@ -127,7 +127,7 @@ export async function restore(model: Model, session: Session, { net, tensors }: 
 }
 
 /** Writes tensors into the buffers. Throws RunError, before anything is written, where one is missing or of another shape. */
-export async function load(buffers: readonly BufferSpec[], session: Session, tensors: ReadonlyMap<BufferId, StoredTensor>): Promise<void> {
+async function load(buffers: readonly BufferSpec[], session: Session, tensors: ReadonlyMap<BufferId, StoredTensor>): Promise<void> {
   const advice = 'The checkpoint belongs to another net or width; train again, or use the file it was trained with.';
   for (const { id, shape } of buffers) {
     const stored = tensors.get(id);

@@ -100,7 +100,7 @@ function countPairs(confusion: number[][], labels: Int32Array, scores: Float32Ar
 }
 
 /** The index of the first largest value. */
-export const argmax = (values: Float32Array): number => values.reduce((best, value, i) => (value > (values[best] ?? -Infinity) ? i : best), 0);
+const argmax = (values: Float32Array): number => values.reduce((best, value, i) => (value > (values[best] ?? -Infinity) ? i : best), 0);
 
 /** The images of a batch whose best class is not their own. */
 function mistakesOf(labels: Int32Array, scores: Float32Array, indices: Uint32Array): Mistake[] {

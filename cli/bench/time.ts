@@ -31,7 +31,7 @@ export async function timeSteps(steps: Steps, wanted: number | undefined): Promi
   return { times: spread(samples), steps: samples.length * each };
 }
 
-export function spread(samples: readonly number[]): Times {
+function spread(samples: readonly number[]): Times {
   const sorted = samples.toSorted((a, b) => a - b);
   const at = (share: number): number => {
     const place = share * (sorted.length - 1);

@@ -41,7 +41,7 @@ const BACKENDS: { readonly [B in ArtefactBackend]: (compile: Compile) => Promise
   gpujs: async (compile) => stored(compile(await gpujsEmitter())),
 };
 
-export const ARTEFACT_BACKENDS = Object.keys(BACKENDS) as readonly ArtefactBackend[];
+const ARTEFACT_BACKENDS = Object.keys(BACKENDS) as readonly ArtefactBackend[];
 
 /** The model's programs as text. `plain` is the same model for engines without relaxed SIMD, where that makes a difference. */
 function stored<Step>(model: Model<Step>, plain = model): StoredPrograms<Step> {

@@ -20,7 +20,7 @@ import type { Program } from './imports.ts';
 export { loadProgram, memoryReader } from './imports.ts';
 export type { LoadedFile, Program, Reader } from './imports.ts';
 export type { Fact, Library, Observer } from './build/context.ts';
-export { applySetting, DEFAULT_SETTINGS, OPTIMIZERS, readSettings, SCHEDULES, SETTING_NAMES, SETTINGS } from './build/settings.ts';
+export { applySetting, DEFAULT_SETTINGS, OPTIMIZERS, SCHEDULES, SETTINGS } from './build/settings.ts';
 
 export interface BuildOptions {
   readonly mode: 'train' | 'evaluate';

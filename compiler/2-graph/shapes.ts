@@ -13,7 +13,7 @@ export { ShapeError } from './window.ts';
 export type ShapeRule<K extends OpKind = OpKind> = (attrs: Attrs<K>, ...operands: TensorType[]) => TensorType;
 
 /** A tensor has at most this many elements for each image. */
-export const MAX_ELEMENTS = 2 ** 31;
+const MAX_ELEMENTS = 2 ** 31;
 
 const fail = (code: ShapeError['code'], message: string): never => {
   throw new ShapeError(code, message);

@@ -28,7 +28,7 @@ const shapeOf = (id: ValueId | undefined, typeOf: TypeOf): number[] => concreteS
 const elementwise = Object.fromEntries((Object.keys(SCALARS) as ElementwiseKind[]).map((kind) => [kind, perResult])) as { readonly [K in ElementwiseKind]: typeof perResult };
 
 /** Floating-point operations, by the usual count: a fused multiply-add is two, any element-wise function one, data movement none. */
-export const FLOPS: { readonly [K in ComputeKind]: Flops<K> } = {
+const FLOPS: { readonly [K in ComputeKind]: Flops<K> } = {
   ...elementwise,
   reduce_sum: perOperand,
   reduce_mean: perOperand,

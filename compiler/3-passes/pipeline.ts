@@ -27,7 +27,7 @@ export interface PassSettings {
 }
 
 /** The passes in order. */
-export const passesFor = ({ batch, remat = false, precision = 'f32' }: PassSettings): readonly Pass[] => [
+const passesFor = ({ batch, remat = false, precision = 'f32' }: PassSettings): readonly Pass[] => [
   unroll, // cells, steps and routes become plain edges, so that the passes below see one flat net
   autodiff, // the backward graph, where the net is trained and has a loss; declared routes go in any case
   optimizer, // the updates, where there are gradients: in graphs that are not trained it finds none

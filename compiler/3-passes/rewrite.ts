@@ -6,7 +6,7 @@ import type { Attrs, OpKind } from '../2-graph/ops.ts';
 import { resultValues } from '../2-graph/queries.ts';
 
 /** Everything outside the nodes that names a value. */
-export function roots(graph: Graph): ValueId[] {
+function roots(graph: Graph): ValueId[] {
   return [
     ...resultValues(graph),
     ...graph.gradients.map((gradient) => gradient.value),

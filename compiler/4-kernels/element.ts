@@ -61,7 +61,7 @@ export function element(scene: Scene, id: ValueId, indices: readonly Index[], bl
 }
 
 /** An expression made in a block of its own, which holds all names that it makes. */
-export function closed(parent: Block, make: (block: Block) => Expr): Expr {
+function closed(parent: Block, make: (block: Block) => Expr): Expr {
   const block = createBlock(parent);
   return within(block.lets, make(block));
 }
@@ -86,7 +86,7 @@ function computed(scene: Scene, node: Node<ElementwiseKind>, indices: readonly I
 const lookUp = (block: Block | undefined, key: string): Expr | undefined => block && (block.known.get(key) ?? lookUp(block.parent, key));
 
 /** Where an operand that is broadcast is read for the element at these indices. */
-export const broadcastIndices = (indices: readonly Index[], shape: readonly number[]): Index[] =>
+const broadcastIndices = (indices: readonly Index[], shape: readonly number[]): Index[] =>
   shape.map((extent, axis) => (extent === 1 ? int(0) : (indices[indices.length - shape.length + axis] ?? int(0))));
 
 // Data movement: the element of the result is an element of an operand.
@@ -142,7 +142,7 @@ export function operandOf(scene: Scene, id: ValueId): Operand {
 }
 
 /** Where a value's elements lie, if data movement alone makes it of buffers and zeros. */
-export function viewOf(scene: Scene, id: ValueId): View | undefined {
+function viewOf(scene: Scene, id: ValueId): View | undefined {
   const node = scene.node(id);
   const shape = scene.shape(id);
   if (node.kind === 'constant') return node.attrs.value === 0 ? zerosView(shape) : undefined;

@@ -34,7 +34,7 @@ const ELEMENTWISE = Object.fromEntries(
   (Object.keys(SCALARS) as ElementwiseKind[]).map((kind) => [kind, elementwise(kind)]),
 ) as unknown as { readonly [K in ElementwiseKind]: EvalRule<K> };
 
-export const EVALUATE: { readonly [K in ComputeKind]: EvalRule<K> } = {
+const EVALUATE: { readonly [K in ComputeKind]: EvalRule<K> } = {
   ...ELEMENTWISE,
 
   reduce_sum: reduction.reduceSum,

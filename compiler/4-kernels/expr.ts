@@ -29,7 +29,7 @@ export type Test =
   | { readonly kind: 'compare'; readonly op: Comparison; readonly a: Expr; readonly b: Expr }
   /** index >= 0, or index = 0. */
   | { readonly kind: 'atLeastZero' | 'isZero'; readonly index: Index }
-  | { readonly kind: 'all' | 'any'; readonly tests: readonly Test[] };
+  | { readonly kind: 'all'; readonly tests: readonly Test[] };
 
 export const number = (value: number): Expr => ({ kind: 'number', value });
 export const load = (buffer: ValueId, index: Index): Expr => ({ kind: 'load', buffer, index });
@@ -101,17 +101,14 @@ export function isZero(index: Index): Test {
   return within(index, 1, Infinity) || within(index, -Infinity, 0) ? constant(false) : { kind: 'isZero', index };
 }
 
-export const all = (...tests: readonly Test[]): Test => junction('all', tests);
-export const any = (...tests: readonly Test[]): Test => junction('any', tests);
-
-function junction(kind: 'all' | 'any', tests: readonly Test[]): Test {
-  const neutral = kind === 'all';
-  const open = tests.filter((test) => test.kind !== 'constant' || test.value !== neutral);
-  const decided = open.find((test) => test.kind === 'constant');
-  if (decided) return decided;
+/** Whether all hold; decided here where one cannot. */
+export function all(...tests: readonly Test[]): Test {
+  const open = tests.filter((test) => test.kind !== 'constant' || !test.value);
+  const never = open.find((test) => test.kind === 'constant');
+  if (never) return never;
   const [only] = open;
-  if (!only) return constant(neutral);
-  return open.length === 1 ? only : { kind, tests: open };
+  if (!only) return constant(true);
+  return open.length === 1 ? only : { kind: 'all', tests: open };
 }
 
 /** `then` where the test holds, else `otherwise`; the branch not taken is not evaluated. */
@@ -169,8 +166,7 @@ export function mapTest(test: Test, onIndex: (index: Index) => Index, onExpr: (i
     case 'isZero':
       return isZero(onIndex(test.index));
     case 'all':
-    case 'any':
-      return junction(test.kind, test.tests.map((part) => mapTest(part, onIndex, onExpr)));
+      return all(...test.tests.map((part) => mapTest(part, onIndex, onExpr)));
   }
 }
 
@@ -200,7 +196,7 @@ export function children(expr: Expr): readonly Expr[] {
 
 function testOperands(test: Test): readonly Expr[] {
   if (test.kind === 'compare') return [test.a, test.b];
-  return test.kind === 'all' || test.kind === 'any' ? test.tests.flatMap(testOperands) : [];
+  return test.kind === 'all' ? test.tests.flatMap(testOperands) : [];
 }
 
 /** The names of locals in the expression, those that it binds itself included. */
@@ -260,7 +256,5 @@ export function showTest(test: Test): string {
       return `${showIndex(test.index)} == 0`;
     case 'all':
       return test.tests.map(showTest).join(' & ');
-    case 'any':
-      return `(${test.tests.map(showTest).join(' | ')})`;
   }
 }

@@ -80,7 +80,7 @@ export const within = (lets: readonly Let[], body: Expr): Expr => lets.reduceRig
 // The text form.
 
 /** The text form: a head with the buffers, then each stage's nests with their lets and stores. */
-export function printFused(kernel: FusedKernel): string {
+function printFused(kernel: FusedKernel): string {
   const list = (buffers: readonly Buffer[]): string => buffers.map(showBuffer).join(', ');
   const scratch = kernel.scratch.length === 0 ? '' : ` with ${list(kernel.scratch)}`;
   const stages = kernel.stages.map((nests) => nests.map(showNest).join('')).join('  then\n');

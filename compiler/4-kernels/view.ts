@@ -11,12 +11,6 @@ export const zerosView = (shape: readonly number[]): View => (shape.includes(0) 
 /** The one piece that a view is, or undefined. */
 export const onlyPiece = (view: View): Piece | undefined => (view.length === 1 ? view[0] : undefined);
 
-/** The axis along which the pieces lie side by side, each of them whole along all others; undefined where there is none. */
-export function axisOf(view: View, shape: readonly number[]): number | undefined {
-  const axes = shape.map((_, axis) => axis).filter((axis) => view.some((piece) => piece.shape[axis] !== shape[axis]));
-  return axes.length <= 1 ? (axes[0] ?? 0) : undefined;
-}
-
 const moved = (piece: Piece, axis: number, by: number): Piece => ({ ...piece, start: piece.start.with(axis, (piece.start[axis] ?? 0) + by) });
 
 /** `size` places of an axis from `start`. */

@@ -9,7 +9,7 @@ import { ADAPTER_OPTIONS, describe, LIMIT_NAMES, profileOf, type Adapter, type A
  * written before it is read). Browsers do both. Timestamps are not rounded, as browsers round them.
  */
 const TOGGLES = ['allow_unsafe_apis', 'vulkan_enable_f16_on_nvidia', 'use_vulkan_memory_model', 'disable_robustness', 'disable_workgroup_init'];
-export const DAWN_FLAGS: readonly string[] = [`enable-dawn-features=${TOGGLES.join(',')}`, 'disable-dawn-features=timestamp_quantization'];
+const DAWN_FLAGS: readonly string[] = [`enable-dawn-features=${TOGGLES.join(',')}`, 'disable-dawn-features=timestamp_quantization'];
 
 /** Seconds after which a driver that does not answer counts as missing. One that wakes several GPUs of a server first takes half a minute. */
 const PATIENCE = 60;

@@ -28,7 +28,7 @@ export interface Image {
 /** Decodes one file, named `file` in errors, to RGB. Throws DataError where it is damaged, no image, or not of the size. */
 export type Decode = (bytes: Uint8Array, file: string, size?: readonly [height: number, width: number]) => Promise<Image>;
 
-export const imageError = (file: string, problem: string, advice: string, cause?: unknown): DataError => new DataError('input', `${file} ${problem}`, advice, { file, cause });
+const imageError = (file: string, problem: string, advice: string, cause?: unknown): DataError => new DataError('input', `${file} ${problem}`, advice, { file, cause });
 export const damaged = (file: string, cause: unknown): DataError =>
   imageError(file, `is damaged: ${cause instanceof Error ? cause.message.split('\n')[0] : String(cause)}`, 'Get this file again, or remove it.', cause);
 
@@ -76,7 +76,7 @@ interface Arrangement {
 }
 
 /** Sorts the paths into classes. Throws DataError naming what is missing or in the wrong place. */
-export function arrange(source: ImageSource): Arrangement {
+function arrange(source: ImageSource): Arrangement {
   const fail = (path: string, problem: string): never => {
     const file = source.locate(path);
     throw new DataError('input', `${file} ${problem}`, LAYOUT, { file });

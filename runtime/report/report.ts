@@ -45,7 +45,7 @@ interface State {
 }
 
 /** The page's text. */
-export function renderReport(assets: Assets, options: ReportOptions, { epochs, evaluation, norms }: State): string {
+function renderReport(assets: Assets, options: ReportOptions, { epochs, evaluation, norms }: State): string {
   const { run: { config, source }, dataset, device, drawing } = options;
   const published = publishedFor(config);
   const charts = runCharts(epochs, config.settings, published);

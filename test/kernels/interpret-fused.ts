@@ -163,10 +163,9 @@ function testCode(test: Test, scope: Scope, memory: (id: ValueId) => Memory): (f
       const index = indexCode(test.index, scope);
       return test.kind === 'isZero' ? (frame) => index(frame) === 0 : (frame) => index(frame) >= 0;
     }
-    case 'all':
-    case 'any': {
+    case 'all': {
       const parts = test.tests.map((part) => testCode(part, scope, memory));
-      return test.kind === 'all' ? (frame) => parts.every((part) => part(frame)) : (frame) => parts.some((part) => part(frame));
+      return (frame) => parts.every((part) => part(frame));
     }
   }
 }

@@ -80,7 +80,5 @@ function holds(test: Test, buffers: Buffers, names: Names, locals: Names): boole
       return indexOf(test.index, names) === 0;
     case 'all':
       return test.tests.every((part) => holds(part, buffers, names, locals));
-    case 'any':
-      return test.tests.some((part) => holds(part, buffers, names, locals));
   }
 }

@@ -37,7 +37,7 @@ const EXPRESSIONS: ReadonlySet<string> = new Set(['number', 'name', 'index', 'ca
 export const isExpr = (value: Given): value is Expr => EXPRESSIONS.has(value.kind);
 
 /** What was found, in words. */
-export function describe(c: Context, given: Given | Value): string {
+function describe(c: Context, given: Given | Value): string {
   if ('id' in given) return `a tensor ${showShape(shapeOf(c, given.id))}`;
   if (given.kind === 'piped') return describe(c, given.value);
   const words = { string: 'a string', boolean: 'true or false', range: 'a range', list: 'a list', number: 'a number', parts: 'several parts', call: 'a call', name: 'a name' };

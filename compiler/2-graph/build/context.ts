@@ -16,7 +16,7 @@ import type { Scope, Value } from './scope.ts';
 import { createScope, POISON } from './scope.ts';
 
 /** Nodes in a net, and expressions evaluated for them, at most: repeats and nets in nets multiply. */
-export const MAX_NODES = 100_000;
+const MAX_NODES = 100_000;
 const MAX_WORK = 2_000_000;
 
 /** The cells and nets that the nets of one file can name. */

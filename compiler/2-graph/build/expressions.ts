@@ -82,7 +82,7 @@ function arithmetic(c: Context, expr: Binary, left: Value, right: Value): Value 
 }
 
 /** The node that reads an input or a view, made where it is first needed. When evaluating, a view is its first source. */
-export function read(c: Context, name: string, reading: Reading, loc: Loc): Value {
+function read(c: Context, name: string, reading: Reading, loc: Loc): Value {
   const [first] = reading.parts;
   if (!first) return POISON;
   const plain = c.mode === 'evaluate';

@@ -99,7 +99,7 @@ export const SETTINGS = {
   clip_norm: setting('clipNorm', number({ min: 0 }), 'The largest global norm of the gradients; 0 is off.'),
 } satisfies Record<string, Setting>;
 
-export const SETTING_NAMES: readonly string[] = Object.keys(SETTINGS);
+const SETTING_NAMES: readonly string[] = Object.keys(SETTINGS);
 
 export const DEFAULT_SETTINGS: TrainSettings = {
   dataset: 'cifar10',

@@ -133,8 +133,7 @@ function createWriter(params: readonly Buffer[]) {
       case 'isZero':
         return `${index(of.index, scope)} === 0`;
       case 'all':
-      case 'any':
-        return of.tests.map((part) => `(${test(part, scope)})`).join(of.kind === 'all' ? ' && ' : ' || ');
+        return of.tests.map((part) => `(${test(part, scope)})`).join(' && ');
     }
   };
 
@@ -273,5 +272,5 @@ const placesIn = (expr: Expr): readonly Index[] => {
 
 const testedIn = (test: Test): readonly Index[] => {
   if (test.kind === 'atLeastZero' || test.kind === 'isZero') return [test.index];
-  return test.kind === 'all' || test.kind === 'any' ? test.tests.flatMap(testedIn) : [];
+  return test.kind === 'all' ? test.tests.flatMap(testedIn) : [];
 };

@@ -4,8 +4,8 @@ import { bytes, finish, float, integer, message, repeated, text } from './protob
 import type { Encoded } from './protobuf.ts';
 
 /** The version of the file format, and of the operators that its nodes mean (ONNX 1.12, 2022). */
-export const IR_VERSION = 8;
-export const OPSET = 17;
+const IR_VERSION = 8;
+const OPSET = 17;
 
 export type ElementType = 'float' | 'int32' | 'int64' | 'bool';
 const ELEMENT: { readonly [T in ElementType]: number } = { float: 1, int32: 6, int64: 7, bool: 9 };

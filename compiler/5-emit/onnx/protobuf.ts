@@ -13,7 +13,7 @@ const FIXED32 = 5;
 const one = (bytes: Uint8Array): Encoded => ({ length: bytes.length, pieces: [bytes] });
 
 /** Parts one after the other: the fields of a message in any order, or of several messages. */
-export const join = (parts: readonly Encoded[]): Encoded => ({ length: parts.reduce((sum, { length }) => sum + length, 0), pieces: parts.flatMap(({ pieces }) => pieces) });
+const join = (parts: readonly Encoded[]): Encoded => ({ length: parts.reduce((sum, { length }) => sum + length, 0), pieces: parts.flatMap(({ pieces }) => pieces) });
 
 /** Seven bits a byte, the lowest first; negative numbers as 64 bits in two's complement. */
 function varint(value: number | bigint): number[] {

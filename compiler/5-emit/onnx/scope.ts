@@ -157,7 +157,7 @@ export function createScope(parts: ScopeParts): Scope & Written {
 export const withOpenBatch = (shape: Shape): number[] => shape.map((dim) => (typeof dim === 'number' ? dim : -1));
 
 /** The tensor with its axes in another order: axis i of the result is axis perm[i]. */
-export function permuted({ shape, data }: WeightData, perm: readonly number[]): WeightData {
+function permuted({ shape, data }: WeightData, perm: readonly number[]): WeightData {
   const strides = shape.map((_, axis) => shape.slice(axis + 1).reduce((a, b) => a * b, 1));
   const dims = perm.map((axis) => shape[axis] ?? 1);
   const steps = perm.map((axis) => strides[axis] ?? 1);

@@ -179,7 +179,7 @@ function emitLoad(scope: Scope, buffer: string, index: Index, vector: number): R
 /** Whether a test's index parts change from lane to lane: then it cannot be a branch. */
 export const variesByLane = (test: Test, lane: Var): boolean => {
   if (test.kind === 'atLeastZero' || test.kind === 'isZero') return mentions(test.index, lane);
-  return (test.kind === 'all' || test.kind === 'any') && test.tests.some((part) => variesByLane(part, lane));
+  return test.kind === 'all' && test.tests.some((part) => variesByLane(part, lane));
 };
 
 const isBranch = (test: Test): boolean => test.kind !== 'compare' && (!('tests' in test) || test.tests.every(isBranch));
@@ -196,8 +196,6 @@ function emitCondition(scope: Scope, test: Test): Ref {
       return m.i32.eqz(emitIndex(scope, test.index));
     case 'all':
       return test.tests.map((part) => emitCondition(scope, part)).reduce((a, b) => m.i32.and(a, b));
-    case 'any':
-      return test.tests.map((part) => emitCondition(scope, part)).reduce((a, b) => m.i32.or(a, b));
     case 'compare':
       throw new Error('a comparison of numbers is no condition of indices');
   }
@@ -217,10 +215,7 @@ function emitMask(scope: Scope, test: Test, out: Ref[]): Values {
     const b = emitExpr(scope, test.b, out);
     return a.map((x, i) => COMPARE[test.op](scope.fn.code, x, b[i] as Ref));
   }
-  if (test.kind === 'all' || test.kind === 'any') {
-    const join = test.kind === 'all' ? m.v128.and : m.v128.or;
-    return test.tests.map((part) => emitMask(scope, part, out)).reduce((a, b) => a.map((x, i) => join(x, b[i] as Ref)));
-  }
+  if (test.kind === 'all') return test.tests.map((part) => emitMask(scope, part, out)).reduce((a, b) => a.map((x, i) => m.v128.and(x, b[i] as Ref)));
   return Array.from({ length: scope.vectors }, () => m.i32x4.splat(m.i32.sub(c(0), emitCondition(scope, test))));
 }
 

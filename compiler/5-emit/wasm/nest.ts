@@ -86,7 +86,7 @@ function segments(body: Expr, inner: Var): Segment[] {
 
 /** The tests in an expression, by their text. */
 export function testsOf(expr: Expr): Test[] {
-  const flat = (test: Test): Test[] => (test.kind === 'all' || test.kind === 'any' ? test.tests.flatMap(flat) : [test]);
+  const flat = (test: Test): Test[] => (test.kind === 'all' ? test.tests.flatMap(flat) : [test]);
   const own = expr.kind === 'select' ? flat(expr.test) : [];
   return [...new Map([...own, ...children(expr).flatMap(testsOf)].map((test) => [showTest(test), test])).values()];
 }

@@ -70,10 +70,10 @@ export function vectorises(expr: Expr, variable: string): boolean {
 /** Whether a test of indices decides if something is loaded: then it is not loaded where the test fails. */
 export const guardsLoads = ({ test, then, otherwise }: Extract<Expr, { kind: 'select' }>): boolean => testsIndices(test) && [then, otherwise].some((branch) => buffersOf(branch).length > 0);
 
-const testsIndices = (test: Test): boolean => test.kind === 'atLeastZero' || test.kind === 'isZero' || ((test.kind === 'all' || test.kind === 'any') && test.tests.some(testsIndices));
+const testsIndices = (test: Test): boolean => test.kind === 'atLeastZero' || test.kind === 'isZero' || (test.kind === 'all' && test.tests.some(testsIndices));
 
 /** Whether a test looks at values, which differ between neighbours. */
-export const comparesValues = (test: Test): boolean => test.kind === 'compare' || ((test.kind === 'all' || test.kind === 'any') && test.tests.some(comparesValues));
+export const comparesValues = (test: Test): boolean => test.kind === 'compare' || (test.kind === 'all' && test.tests.some(comparesValues));
 
 export function testVectorises(test: Test, variable: string): boolean {
   switch (test.kind) {
@@ -86,7 +86,6 @@ export function testVectorises(test: Test, variable: string): boolean {
     case 'isZero':
       return runOf(test.index, variable)?.stride === 0;
     case 'all':
-    case 'any':
       return test.tests.every((part) => testVectorises(part, variable));
   }
 }

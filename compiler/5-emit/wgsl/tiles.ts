@@ -174,7 +174,7 @@ function costOf({ tile: each, parts, buffers }: Tiling, sizes: Sizes): number {
   return rounds * rows * columns * (perNumber + waits) * Math.ceil(sizes.depth / parts);
 }
 
-export const tilesOf = ({ groups, rows, columns }: Sizes, each: Tile): number => groups * Math.ceil(rows / each.rows) * Math.ceil(columns / each.columns);
+const tilesOf = ({ groups, rows, columns }: Sizes, each: Tile): number => groups * Math.ceil(rows / each.rows) * Math.ceil(columns / each.columns);
 
 /** How often a workgroup copies a slice of each factor. */
 export const slicesOf = ({ depth }: Pick<Sizes, 'depth'>, each: Tile): number => Math.ceil(depth / each.depth);

@@ -57,7 +57,7 @@ function count(expr: Expr): number {
 }
 
 const countTest = (test: Test): number =>
-  test.kind === 'compare' ? count(test.a) + count(test.b) : test.kind === 'all' || test.kind === 'any' ? test.tests.reduce((sum, each) => sum + countTest(each), 0) : 0;
+  test.kind === 'compare' ? count(test.a) + count(test.b) : test.kind === 'all' ? test.tests.reduce((sum, each) => sum + countTest(each), 0) : 0;
 
 /** Whether the value differs from element to element; what does not is computed once. */
 function dependsOnElement(expr: Expr, varying: ReadonlySet<string>): boolean {

@@ -151,13 +151,12 @@ export function createWriter({ bound, helpers, fresh, lane, asStored = false, pl
         return narrow(`(${index(of.index, scope)} >= 0)`);
       case 'isZero':
         return narrow(`(${index(of.index, scope)} == 0)`);
-      case 'all':
-      case 'any': {
-        const parts = of.kind === 'all' ? inRanges(conjuncts(of), scope) : of.tests.map((part) => test(part, scope));
+      case 'all': {
+        const parts = inRanges(conjuncts(of), scope);
         const wide = parts.some((part) => part.wide);
         const texts = parts.map((part) => (wide && !part.wide ? `vec4<bool>(${part.text})` : part.text));
         // Without short circuits, which are branches.
-        return { text: texts.length === 1 ? (texts[0] ?? '') : `(${texts.join(of.kind === 'all' ? ' & ' : ' | ')})`, wide };
+        return { text: texts.length === 1 ? (texts[0] ?? '') : `(${texts.join(' & ')})`, wide };
       }
     }
   };

@@ -6,7 +6,7 @@ import { COMMAND } from './worker.ts';
 
 const ALIGN = 256;
 const PAGE = 65536;
-export const ZEROS = 65536;
+const ZEROS = 65536;
 /** Where threads meet, and for each of them what is taken of its share. */
 const CONTROL = 128;
 const CONTROL_THREAD = 64;

@@ -8,7 +8,7 @@ import { serve } from './worker.ts';
 /** What this page can have: workers where it is isolated, else its own thread. */
 export const browserEngine = (): Engine => (globalThis.crossOriginIsolated === true ? workersEngine : pageEngine);
 
-export const workersEngine: Engine = {
+const workersEngine: Engine = {
   threads: () => navigator.hardwareConcurrency,
   mostThreads: 256,
   createMemory: (pages) => new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true }),

@@ -2,13 +2,13 @@
 
 import { BackendError, UnfitError } from '../../backend.ts';
 
-export const outOfMemory = (doing: string, detail: string): BackendError =>
+const outOfMemory = (doing: string, detail: string): BackendError =>
   new UnfitError(`the GPU is out of memory while ${doing}: ${detail}`, 'Take a smaller batch (--batch) or a narrower net (--width), or end other programs that use the GPU.');
 
-export const invalidUse = (doing: string, detail: string): BackendError =>
+const invalidUse = (doing: string, detail: string): BackendError =>
   new UnfitError(`WebGPU refuses something while ${doing}: ${detail}`, 'Please report this with the .zz file and what zz doctor prints; --backend wasm runs on the processor.');
 
-export const deviceLost = (detail: string): BackendError =>
+const deviceLost = (detail: string): BackendError =>
   new BackendError(`the GPU was lost: ${detail || 'the driver gives no reason'}`, 'zz train --resume goes on from the last checkpoint; a driver that was updated or reset may need a restart of the machine.');
 
 export const textOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));

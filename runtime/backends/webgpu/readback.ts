@@ -7,7 +7,7 @@ import { lengthOf } from './memory.ts';
 const MAP_READ = 1;
 
 /** Bytes of a value without what rounds it up. */
-export const sizeOf = ({ spec }: Place): number => 4 * lengthOf(spec);
+const sizeOf = ({ spec }: Place): number => 4 * lengthOf(spec);
 
 export interface Staging {
   readonly size: number;
