@@ -26,7 +26,7 @@ export const evalCommand: AddCommand = (program, io, done) => {
   program
     .command('eval')
     .summary('score a trained run')
-    .description('Scores the last checkpoint of a run on the test split: loss, accuracy and the confusion matrix.')
+    .description('Scores the last checkpoint of a run on the test split: loss, accuracy and the confusion matrix. Other data are normalised as those that it was trained on; their classes go by name.')
     .argument('<run>', 'the run directory')
     .addOption(offering('--data <name>', 'cifar10, synthetic, or a path (default: what it was trained on)', BUILT_IN))
     .addOption(offering('--backend <name>', 'auto, webgpu, wasm, gpujs or reference (default: the run\'s)', BACKEND_NAMES))

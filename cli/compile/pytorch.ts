@@ -16,10 +16,10 @@ export const compilePyTorch: Compiler = async (request) => {
   return [...(weights ? [{ path: join(dirname(out), name), contents: weightsFile(net, weights) }] : []), { path: out, contents: text }];
 };
 
-function pythonOf({ net, out }: CompileRequest, weights: string | undefined): string {
+function pythonOf({ net, out, classes }: CompileRequest, weights: string | undefined): string {
   // A data set's path is the one in the source: that of this machine would tell others of it.
   const dataset = isBuiltIn(net.settings.dataset) ? net.settings.dataset : net.graph.train.dataset;
   const graph = { ...net.graph, train: { ...net.settings, dataset } };
   const texts = new Map(net.program.files.map(({ source }) => [source.file, source.text]));
-  return emitPyTorch(graph, { version: VERSION, sources: { main: net.file, texts }, file: basename(out), ...(weights !== undefined && { weights }) });
+  return emitPyTorch(graph, { version: VERSION, sources: { main: net.file, texts }, file: basename(out), ...(weights !== undefined && { weights }), ...(classes && net.graph.classifier && { names: classes }) });
 }

@@ -2,7 +2,7 @@
 
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -150,6 +150,9 @@ describe.skipIf(missing ?? noImages)(`training in PyTorch${noImages ? ' (skipped
     const py = join(folder, 'there.py');
     const score = (loss: number, accuracy: number): string => `test ${loss.toFixed(4)} (${(100 * accuracy).toFixed(1)}%)`;
     expect(run(py, '--evaluate')).toBe(`${score(ours.test.loss, ours.test.accuracy)}\n`);
+    // Images of two of the classes would be counted as those of others.
+    for (const split of ['train', 'test']) for (const name of ['bee', 'cat']) cpSync(join(folder, 'images', split, name), join(folder, 'fewer', split, name), { recursive: true });
+    expect(() => run(py, '--evaluate', '--data', join(folder, 'fewer'))).toThrow('has the classes bee, cat; the weights know ant, bee, cat');
 
     const weights = join(folder, 'back.safetensors');
     const printed = run(py, '--epochs', '1', '--out', weights);

@@ -34,6 +34,8 @@ export interface PyTorchOptions {
   readonly file: string;
   /** A file of weights beside it, with which it begins. */
   readonly weights?: string;
+  /** Names of the classes that the weights were trained on. */
+  readonly names?: readonly string[];
 }
 
 const NORMALISATIONS: { readonly [N in Graph['train']['normalize']]: Part } = { none: NORMALISE_NONE, channel: NORMALISE_CHANNEL, per_batch: NORMALISE_PER_BATCH };
@@ -43,7 +45,7 @@ const TAKEN: readonly string[] = [
   ...KEYWORDS,
   ...BUILTINS,
   ...['argparse', 'json', 'math', 'os', 'time', 'Path', 'Callable', 'Iterator', 'NamedTuple', 'Sequence', 'torch', 'dist', 'F', 'Tensor', 'nn'],
-  ...['NET', 'INPUT', 'CLASSES', 'DATASET', 'BATCH', 'EPOCHS', 'SEED', 'WEIGHTS', 'CLIP_NORM', 'VIEWS', 'TENSORS', 'Result', 'make_net', 'make_optimizer', 'schedule'],
+  ...['NET', 'INPUT', 'CLASSES', 'NAMES', 'DATASET', 'BATCH', 'EPOCHS', 'SEED', 'WEIGHTS', 'CLIP_NORM', 'VIEWS', 'TENSORS', 'Result', 'make_net', 'make_optimizer', 'schedule'],
   ...[RANDOM, WEIGHTS, BATCHNORM, AUGMENT, PLAIN_READINGS, DATA, SYNTHETIC, TRAIN, ...Object.values(NORMALISATIONS)].flatMap(namesOf),
 ];
 
@@ -51,7 +53,7 @@ const TAKEN: readonly string[] = [
  * The file of a net's graph for training, before all passes. The weights that it begins with are those of `zz train`, drawn in the file; others are loaded.
  * Throws RangeError, with the place, where the net has something that PyTorch cannot do or that has no image as its input.
  */
-export function emitPyTorch(graph: Graph, { version, sources, file, weights }: PyTorchOptions): string {
+export function emitPyTorch(graph: Graph, { version, sources, file, weights, names }: PyTorchOptions): string {
   const flat = unroll.run(graph);
   const trained = new Set(autodiff.run(flat).gradients.map(({ weight }) => weight));
   const lines = new Map([...sources.texts].map(([path, text]) => [path, text.split('\n')]));
@@ -59,7 +61,7 @@ export function emitPyTorch(graph: Graph, { version, sources, file, weights }: P
   const trains = graph.loss !== undefined;
   const sections = [
     head(graph, version, sources.main, file, trains),
-    settings(graph, weights),
+    settings(graph, { weights, names }),
     heading('The net. Values of four axes are [batch, channels, height, width]; comments are the lines of the source.'),
     RESULT,
     ...(classes.routed ? [textOf(ROUTES)] : []),
@@ -69,7 +71,7 @@ export function emitPyTorch(graph: Graph, { version, sources, file, weights }: P
     tensorTable(graph, classes),
     textOf(RANDOM, (name) => trains || !['below', 'shuffled'].includes(name)),
     weightsPart(graph),
-    ...(trains ? pipeline(graph) : []),
+    ...(trains ? pipeline(graph, names !== undefined) : []),
   ];
   return `${sections.join('\n\n\n')}\n`;
 }
@@ -108,7 +110,7 @@ function head(graph: Graph, version: string, main: string, file: string, trains:
   ].join('\n');
 }
 
-function settings(graph: Graph, weights: string | undefined): string {
+function settings(graph: Graph, { weights, names }: { readonly [K in 'weights' | 'names']: PyTorchOptions[K] | undefined }): string {
   const { train } = graph;
   const input = graph.nodes.find((node) => node.kind === 'input');
   const image = input ? concreteShape(input.type.shape.slice(1)) : [];
@@ -126,6 +128,7 @@ function settings(graph: Graph, weights: string | undefined): string {
           `EPOCHS = ${train.epochs}`,
           `SEED = ${train.seed}`,
           `WEIGHTS = ${weights === undefined ? 'None  # drawn from the seed' : `str(Path(__file__).with_name(${quoted(weights)}))`}`,
+          ...(names ? [`NAMES = [${names.map(quoted).join(', ')}]  # of the classes, as WEIGHTS knows them`] : []),
           ...(train.clipNorm > 0 ? [`CLIP_NORM = ${number(train.clipNorm)}  # of all gradients together`] : []),
         ]),
   ].join('\n');
@@ -182,14 +185,14 @@ function weightsPart(graph: Graph): string {
 }
 
 /** Data and training. */
-function pipeline(graph: Graph): string[] {
+function pipeline(graph: Graph, named: boolean): string[] {
   const used = augmentationsOf(graph);
   const isUsed = (name: string): boolean => !isAugmentation(name) || used.has(name);
   const views = viewLines(graph).join('\n');
   const data = used.size === 0 ? [textOf(DATA), views, textOf(PLAIN_READINGS)] : [textOf(AUGMENT, isUsed), views, textOf(DATA)];
-  return [...data, textOf(NORMALISATIONS[graph.train.normalize]), textOf(SYNTHETIC), heading('Training and scoring, on one device or under torchrun.'), optimizerLines(graph).join('\n'), scheduleLines(graph).join('\n'), training(graph)];
+  return [...data, textOf(NORMALISATIONS[graph.train.normalize]), textOf(SYNTHETIC), heading('Training and scoring, on one device or under torchrun.'), optimizerLines(graph).join('\n'), scheduleLines(graph).join('\n'), training(graph, named)];
 }
 
-/** The training part; without clipping where there is none. */
-const training = ({ train }: Graph): string =>
-  textOf(TRAIN).split('\n').filter((line) => train.clipNorm > 0 || !line.includes('CLIP_NORM')).join('\n');
+/** The training part; without clipping where there is none, nor names where they are not known. */
+const training = ({ train }: Graph, named: boolean): string =>
+  textOf(TRAIN).split('\n').filter((line) => (train.clipNorm > 0 || !line.includes('CLIP_NORM')) && (named || !line.includes('NAMES'))).join('\n');

@@ -113,6 +113,8 @@ def main() -> None:
     classes, train_split, test_split = open_data(options.data)
     if CLASSES and len(classes) > CLASSES:
         raise SystemExit(f"{NET} has {CLASSES} class scores; {options.data} has {len(classes)} classes")
+    if options.weights == WEIGHTS and classes != NAMES:
+        raise SystemExit(f"{options.data} has the classes {', '.join(classes)}; the weights know {', '.join(NAMES)}")
     batches = Batches(train_split, test_split, options.batch, options.seed, device)
 
     net = make_net()
