@@ -229,7 +229,11 @@ function renumber(graph: Graph): Graph {
   };
 }
 
-const numbering = (nodes: readonly Node[]): Map<ValueId, ValueId> => new Map(nodes.filter(({ id }) => /^\d+$/.test(id)).map(({ id }, i) => [id, String(i)]));
+function numbering(nodes: readonly Node[]): Map<ValueId, ValueId> {
+  const ids = new Map<ValueId, ValueId>();
+  for (const { id } of nodes) if (/^\d+$/.test(id)) ids.set(id, String(ids.size));
+  return ids;
+}
 
 const renamed = (nodes: readonly Node[], id: (old: ValueId) => ValueId): Node[] => nodes.map((node): Node => ({ ...node, id: id(node.id), inputs: node.inputs.map(id) }));
 
