@@ -8,7 +8,7 @@ import type { Init } from '../ops.ts';
 import { showShape } from '../types.ts';
 import type { Context, Given } from './context.ts';
 import { fail, shapeOf, toTensor } from './context.ts';
-import { isHole } from './scope.ts';
+import { isHole, tensor } from './scope.ts';
 import type { Value } from './scope.ts';
 
 export interface Param<T> {
@@ -216,7 +216,7 @@ export const init: Param<Initial> = {
   read(c, given) {
     if (given.kind === 'call' && isInitCall(given.callee.name)) {
       const args = bind(c, given, deviation);
-      return args && { init: given.callee.name, std: args.args.std };
+      return args && { init: given.callee.name, std: args.std };
     }
     const name = given.kind === 'name' ? given.name : given.kind === 'call' ? given.callee.name : '';
     if (isInitCall(name)) {
@@ -234,12 +234,6 @@ export const written: Param<Written> = {
   read: (c, given) => (given.kind === 'piped' ? wrong(c, given, 'a view operation') : given),
 };
 
-export interface Bound<P extends Params> {
-  readonly args: Args<P>;
-  /** The tensors among the arguments. */
-  readonly operands: readonly Value[];
-}
-
 /** The shape of a call: what is called, with what. */
 export interface Invocation {
   readonly callee: Ident;
@@ -251,7 +245,7 @@ export interface Invocation {
  * Binds a call's arguments, by place (`piped` first) and by name, to parameters. Reports every argument that is unknown, missing, given twice,
  * of the wrong kind or out of range; then, or where one is poisoned, there is no result.
  */
-export function bind<P extends Params>(c: Context, call: Invocation | Call, params: P, piped?: Given): Bound<P> | undefined {
+export function bind<P extends Params>(c: Context, call: Invocation | Call, params: P, piped?: Given): Args<P> | undefined {
   const { callee } = call;
   const names = Object.keys(params);
   const rest = names.findIndex((name) => params[name]?.rest);
@@ -280,11 +274,9 @@ export function bind<P extends Params>(c: Context, call: Invocation | Call, para
     else if (first) refuse('ZZ2008', name.loc, `'${name.name}' is given twice`, { related: [first, ...(at === rest ? more : [])].map(({ loc }) => ({ message: 'given here', loc })) });
     else given[at] = item;
   }
-  const operands: Value[] = [];
   const read = (item: Given, param: Param<unknown>): unknown => {
     const found = item.kind === 'name' && isHole(item.name) ? undefined : param.read(c, item);
     if (found === undefined) sound = false;
-    else if (param.tensor) for (const id of param.rest ? (found as ValueId[]) : [found as ValueId]) operands.push({ kind: 'tensor', id });
     return found;
   };
   // Each parameter is replaced by what it is given. Made by names alone it would lose an input called __proto__.
@@ -295,8 +287,12 @@ export function bind<P extends Params>(c: Context, call: Invocation | Call, para
     if (!item && !param.fallback) refuse('ZZ2005', callee.loc, `'${callee.name}' needs ${name}: ${param.takes}`);
     args[name] = !item ? param.fallback?.value : param.rest ? [item, ...more].flatMap((each) => read(each, param)) : read(item, param);
   });
-  return sound ? { args: args as Args<P>, operands } : undefined;
+  return sound ? (args as Args<P>) : undefined;
 }
+
+/** The tensors among the arguments that were bound to parameters. */
+export const tensorsAmong = (params: Params, args: Readonly<Record<string, unknown>>): Value[] =>
+  Object.entries(params).flatMap(([name, param]) => (param.tensor && args[name] !== undefined ? [args[name] as ValueId | readonly ValueId[]].flat().map(tensor) : []));
 
 export const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`;
 

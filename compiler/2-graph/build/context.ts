@@ -217,12 +217,12 @@ export class Refusal extends ShapeError {
 }
 
 /** Turns a shape rule's refusal into a diagnostic that says where each operand's shape comes from. */
-export function attempt(c: Context, loc: Loc, operands: readonly Value[], make: () => Value): Value {
+export function attempt(c: Context, loc: Loc, operands: () => readonly Value[], make: () => Value): Value {
   try {
     return make();
   } catch (error) {
     if (!(error instanceof ShapeError)) throw error;
-    const related = [...origins(c, operands), ...(error instanceof Refusal ? error.related : [])];
+    const related = [...origins(c, operands()), ...(error instanceof Refusal ? error.related : [])];
     return fail(c, error.code, loc, error.message, { related });
   }
 }

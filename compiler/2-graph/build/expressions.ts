@@ -5,7 +5,7 @@ import type { Loc } from '../../diagnostics.ts';
 import type { FunctionSpec } from '../functions.ts';
 import { batchDim } from '../types.ts';
 import { FUNCTION_NAMES, functionNamed } from '../functions.ts';
-import { bind, count, suggestion, value as anyValue } from './arguments.ts';
+import { bind, count, suggestion, tensorsAmong, value as anyValue } from './arguments.ts';
 import type { Context, Piped } from './context.ts';
 import { attempt, emit, fail, hasNode, observed, shareNode, spend, toTensor } from './context.ts';
 import { Maker } from './maker.ts';
@@ -60,7 +60,7 @@ function negate(c: Context, expr: Negate): Value {
   const value = evaluate(c, expr.value);
   if (value.kind === 'number') return { kind: 'number', value: -value.value };
   const id = toTensor(c, value, expr.value.loc);
-  return id === undefined ? POISON : attempt(c, expr.loc, [value], () => tensor(emit(c, expr.loc, 'neg', [id], {})));
+  return id === undefined ? POISON : attempt(c, expr.loc, () => [value], () => tensor(emit(c, expr.loc, 'neg', [id], {})));
 }
 
 const OPERATORS = {
@@ -78,7 +78,7 @@ function arithmetic(c: Context, expr: Binary, left: Value, right: Value): Value 
   }
   if (c.probing && (left.kind === 'poison') !== (right.kind === 'poison')) return left.kind === 'poison' ? right : left;
   const [a, b] = [toTensor(c, left, expr.left.loc), toTensor(c, right, expr.right.loc)];
-  return a === undefined || b === undefined ? POISON : attempt(c, expr.loc, [left, right], () => tensor(emit(c, expr.loc, kind, [a, b], {})));
+  return a === undefined || b === undefined ? POISON : attempt(c, expr.loc, () => [left, right], () => tensor(emit(c, expr.loc, kind, [a, b], {})));
 }
 
 /** The node that reads an input or a view, made where it is first needed. When evaluating, a view is its first source. */
@@ -88,7 +88,7 @@ function read(c: Context, name: string, reading: Reading, loc: Loc): Value {
   const plain = c.mode === 'evaluate';
   const id = plain ? first.source : name;
   const parts = plain ? [{ source: first.source, steps: [] }] : reading.parts;
-  return attempt(c, loc, [], () => {
+  return attempt(c, loc, () => [], () => {
     if (!hasNode(c, id)) c.workshop.views.set(id, { name: id, parts });
     return tensor(shareNode(c, loc, 'input', { name: id, shape: [batchDim(parts.length), ...reading.shape] }, id));
   });
@@ -174,18 +174,18 @@ export function call(c: Context, expr: Call, piped?: Piped): Value {
 }
 
 function useFunction(c: Context, spec: FunctionSpec, expr: Call, loc: Loc, piped?: Piped): Value {
-  const bindings = bind(c, expr, spec.params, piped);
-  return bindings ? attempt(c, loc, bindings.operands, () => spec.build(new Maker(c, expr, loc), bindings.args)) : POISON;
+  const args = bind(c, expr, spec.params, piped);
+  return args ? attempt(c, loc, () => tensorsAmong(spec.params, args), () => spec.build(new Maker(c, expr, loc), args)) : POISON;
 }
 
 /** `f(x)` or `x -> f`: the layer's call with x before its arguments. */
 function useLayer(c: Context, expr: Call, entry: Entry, layer: Binding & { kind: 'layer' }, piped?: Piped): Value {
   entry.used = true;
-  const bindings = bind(c, expr, { x: anyValue }, piped);
-  if (!bindings) return POISON;
+  const args = bind(c, expr, { x: anyValue }, piped);
+  if (!args) return POISON;
   const scope = c.inCell ? createScope(layer.scope, seenFromCells) : layer.scope;
   const inner: Context = { ...c, scope, namer: layerNamer(layer.prefix) };
-  const given: Piped = { kind: 'piped', value: tensor(bindings.args.x), loc: piped?.loc ?? expr.loc };
+  const given: Piped = { kind: 'piped', value: tensor(args.x), loc: piped?.loc ?? expr.loc };
   const spec = functionNamed(layer.call.callee.name);
   if (spec) return useFunction(inner, spec, layer.call, expr.loc, given);
   const net = c.library.nets.get(layer.call.callee.name);

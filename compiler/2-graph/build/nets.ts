@@ -128,13 +128,13 @@ function useNet(c: Context, expr: Call, piped: Piped | undefined, net: Net, libr
   const bound = bind(c, expr, Object.fromEntries(inputs.map(({ name }) => [name.name, anyValue])), piped);
   if (!bound) return POISON;
   // A narrowed net's values have other channels than its inputs declare.
-  const misfit = c.scale ? undefined : inputs.find(({ name, shape }) => !sameShape(typeOf(c, bound.args[name.name]).slice(1), shape.map(({ value }) => value)));
+  const misfit = c.scale ? undefined : inputs.find(({ name, shape }) => !sameShape(typeOf(c, bound[name.name]).slice(1), shape.map(({ value }) => value)));
   if (misfit) {
-    const found = typeOf(c, bound.args[misfit.name.name]);
+    const found = typeOf(c, bound[misfit.name.name]);
     const message = `'${net.name.name}' takes ${showShape(['B', ...misfit.shape.map(({ value }) => value)])} as its ${misfit.name.name}, found ${showShape(found)}`;
     return fail(c, 'ZZ2006', expr.loc, message, { related: [{ message: 'the input', loc: misfit.loc }] });
   }
-  const args = new Map(Object.entries(bound.args).map(([name, id]) => [name, tensor(id)]));
+  const args = new Map(Object.entries(bound).map(([name, id]) => [name, tensor(id)]));
   const namer = c.namer.use(net.name.name);
   const inner: Context = { ...inUse(c, namer.prefix), scope: createScope(), library, namer, nets: [...c.nets, key], inCell: false, observe: undefined };
   const [output] = buildItems(inner, net, args).outputs;

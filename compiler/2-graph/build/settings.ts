@@ -64,7 +64,7 @@ function oneOf<T>(noun: string, choices: Readonly<Record<string, Choice<T>>>): P
         return undefined;
       }
       const bound = bind(c, expr, found.params);
-      return bound && found.make(bound.args);
+      return bound && found.make(bound);
     },
   };
 }

@@ -87,7 +87,7 @@ function filled(c: Context, value: Value, type: TensorType, loc: Loc): Value {
   const { shape } = c.target.builder.type(id);
   if (sameShape(shape, type.shape)) return value;
   if (shape[0] === 1 && sameShape(shape.slice(1), type.shape.slice(1))) {
-    return attempt(c, loc, [value], () => tensor(emit(c, loc, 'broadcast', [id], { shape: type.shape })));
+    return attempt(c, loc, () => [value], () => tensor(emit(c, loc, 'broadcast', [id], { shape: type.shape })));
   }
   return fail(c, 'ZZ3011', loc, `a stream takes ${showShape(shape)} here, but its state is ${showShape(type.shape)}`, { related: origins(c, [value]) });
 }

@@ -109,13 +109,13 @@ function concatenated(c: Context, values: readonly Value[], loc: Loc): Value {
   const ids = idsOf(values);
   const [first] = ids ?? [];
   if (!ids || first === undefined) return POISON;
-  return attempt(c, loc, values, () => tensor(emit(c, loc, 'concat', ids, { axis: Math.max(c.target.builder.type(first).shape.length - 1, 0) })));
+  return attempt(c, loc, () => values, () => tensor(emit(c, loc, 'concat', ids, { axis: Math.max(c.target.builder.type(first).shape.length - 1, 0) })));
 }
 
 function sum(c: Context, values: readonly Value[], loc: Loc, mean: boolean): Value {
   const ids = idsOf(values);
   if (!ids) return POISON;
-  return attempt(c, loc, values, () => {
+  return attempt(c, loc, () => values, () => {
     const total = ids.reduce((a, b) => emit(c, loc, 'add', [a, b], {}));
     return tensor(mean ? emit(c, loc, 'mul', [total, emit(c, loc, 'constant', [], { shape: [], value: 1 / ids.length })], {}) : total);
   });

@@ -59,5 +59,5 @@ export function augmentation(c: Context, call: Call): Augmentation | undefined {
     return undefined;
   }
   const bound = bind(c, call, known.params);
-  return bound && known.build(c, bound.args);
+  return bound && known.build(c, bound);
 }
