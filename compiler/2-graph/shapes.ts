@@ -370,7 +370,8 @@ export const SHAPES: { readonly [K in OpKind]: ShapeRule<K> } = {
 
 /** Throws ShapeError unless dimensions are whole numbers from 1, at most one of them the batch, with at most MAX_ELEMENTS elements for each image. */
 export function checkDims(shape: Shape): void {
-  let [batched, elements] = [0, 1];
+  let batched = 0;
+  let elements = 1;
   for (const dim of shape) {
     const factor = typeof dim === 'number' ? dim : batchFactor(dim);
     if (!Number.isSafeInteger(factor) || factor < 1 || (typeof dim === 'string' && dim !== batchDim(factor))) fail('ZZ3013', `${showShape(shape)}: dimensions are whole numbers from 1, not ${dim}`);

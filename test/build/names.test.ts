@@ -155,6 +155,12 @@ describe('nets and imports', () => {
     expect(weightsOf(graph)).toEqual({ 'w.Block.1.1': '[3,3,3,3]', 'w.Block.2.1': '[3,3,3,3]' });
   });
 
+  it('an input may have any name, by which it is given too', () => {
+    const source = `net Minus { input __proto__: [8, 8, 3] input toString: [8, 8, 3] output y = __proto__ - toString }\n${netOf('y = Minus(toString: image, __proto__: image * 2)')}`;
+    expect(ofKind(graphOf(source, { net: 'Test' }), 'sub').map(({ inputs }) => inputs)).toEqual([['1', 'image']]);
+    expect(check(`net Same { input __proto__: [8, 8, 3] output y = __proto__ }\n${netOf('y = image -> Same(__proto__: image)')}`)).toContain('ZZ2008 4:19');
+  });
+
   it('cells of an imported file can run here', () => {
     expect(check({ 'main.zz': `import "b.zz"\n${netOf('streams P, Q of Add { step image : straight } y = P + Q')}`, 'b.zz': block })).toEqual([]);
   });

@@ -42,14 +42,14 @@ export interface Entry {
 }
 
 export interface Scope {
-  readonly parent?: Scope;
+  readonly parent: Scope | undefined;
   /** Whether the parent's entry is seen from here. */
   readonly sees: (entry: Entry) => boolean;
   readonly own: Map<string, Entry>;
 }
 
 /** A scope inside `parent`. A cell's body, for one, sees only the layers of its net. */
-export const createScope = (parent?: Scope, sees: (entry: Entry) => boolean = () => true): Scope => ({ ...(parent && { parent }), sees, own: new Map() });
+export const createScope = (parent?: Scope, sees: (entry: Entry) => boolean = () => true): Scope => ({ parent, sees, own: new Map() });
 
 /** The entry of a name, from the innermost scope that has it. */
 export function lookup(scope: Scope, name: string): Entry | undefined {
