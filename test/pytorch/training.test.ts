@@ -36,7 +36,7 @@ beforeAll(async () => {
 
 const SHAKEN = 'hflip -> crop(pad: 2) -> blur(sigma: 0.2..1.0) -> cutout(3) -> brightness(0.2) -> noise(0.05) -> sometimes(0.5, sometimes(0.6, hflip(p: 1.0))) -> hflip';
 
-/** A net with every augmentation and init, and a setting of each kind. */
+/** Nets with every augmentation and init, a setting of each kind, and one that reads grey. */
 const NETS: Readonly<Record<string, string>> = {
   per_batch: `net Both { input image: [${HEIGHT}, ${WIDTH}, 3]
   view both = each(image, image -> ${SHAKEN})
@@ -52,7 +52,7 @@ const NETS: Readonly<Record<string, string>> = {
   output logits
   loss softmax_cross_entropy(logits, label_smoothing: 0.1)
   train { optimizer adam(lr: 1e-3) schedule step(every: 1, factor: 0.5) batch 8 epochs 2 seed 6 weight_decay 1e-3 clip_norm 1 normalize channel } }`,
-  none: `net Plain { input image: [${HEIGHT}, ${WIDTH}, 3]
+  none: `net Plain { input image: [${HEIGHT}, ${WIDTH}, 1]
   logits = image -> conv(4, stride: 2) -> relu -> flatten -> dense(3)
   output logits
   loss softmax_cross_entropy(logits)
@@ -99,7 +99,7 @@ async function worst(path: string, other: string): Promise<number> {
 }
 
 test.skipIf(missing)(`the generated images are those of zz train, byte for byte${skipped}`, () => {
-  const { py } = files('none');
+  const { py } = files('channel');
   const digest = `import hashlib, importlib.util, sys
 spec = importlib.util.spec_from_file_location("net", ${JSON.stringify(py)})
 net = sys.modules["net"] = importlib.util.module_from_spec(spec)

@@ -10,12 +10,20 @@ class Split(NamedTuple):
     labels: Tensor  # int64 [N]
 
 
+def in_channels(images: Tensor) -> Tensor:
+    """RGB bytes [N, 3, H, W] in the channels of the net's input: as they are, or as luma (ITU-R BT.601, rounded)."""
+    if INPUT[0] != 1:
+        return images
+    red, green, blue = images.int().unbind(1)
+    return ((299 * red + 587 * green + 114 * blue + 500) // 1000).byte()[:, None]
+
+
 def read_cifar10(folder: Path) -> tuple[list[str], Split, Split]:
     """The official binary files: a label, then the red, the green and the blue plane of each image."""
 
     def split(*names: str) -> Split:
         data = torch.cat([torch.frombuffer(bytearray((folder / name).read_bytes()), dtype=torch.uint8) for name in names]).view(-1, 3073)
-        return Split(data[:, 1:].reshape(-1, 3, 32, 32), data[:, 0].long())
+        return Split(in_channels(data[:, 1:].reshape(-1, 3, 32, 32)), data[:, 0].long())
 
     classes = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
     return classes, split(*(f"data_batch_{n}.bin" for n in range(1, 6))), split("test_batch.bin")
@@ -26,17 +34,17 @@ def read_folder(folder: Path) -> tuple[list[str], Split, Split]:
     from PIL import Image
 
     classes = sorted(entry.name for entry in (folder / "train").iterdir() if entry.is_dir() and not entry.name.startswith("."))
-    channels, height, width = INPUT
+    _, height, width = INPUT
 
     def read(file: Path) -> Tensor:
-        image = Image.open(file).convert("L" if channels == 1 else "RGB")
+        image = Image.open(file).convert("RGB")
         if image.size != (width, height):
             raise SystemExit(f"{file} is {image.size[1]}x{image.size[0]}; expected {height}x{width}")
-        return torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8).view(height, width, channels).permute(2, 0, 1)
+        return torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8).view(height, width, 3).permute(2, 0, 1)
 
     def split(name: str) -> Split:
         files = [(file, label) for label, one in enumerate(classes) for file in sorted((folder / name / one).iterdir()) if not file.name.startswith(".")]
-        return Split(torch.stack([read(file) for file, _ in files]), torch.tensor([label for _, label in files]))
+        return Split(in_channels(torch.stack([read(file) for file, _ in files])), torch.tensor([label for _, label in files]))
 
     return classes, split("train"), split("test")
 
