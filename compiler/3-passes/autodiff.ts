@@ -4,7 +4,7 @@ import { diagnostic } from '../diagnostics.ts';
 import type { Loc } from '../diagnostics.ts';
 import { createBuilder } from '../2-graph/builder.ts';
 import type { Builder } from '../2-graph/builder.ts';
-import type { Graph, Node, Tags, ValueId } from '../2-graph/graph.ts';
+import type { Graph, Node, ValueId } from '../2-graph/graph.ts';
 import { groupOf, isLeaf } from '../2-graph/ops.ts';
 import type { ComputeKind, OpKind } from '../2-graph/ops.ts';
 import { ADJOINTS } from './adjoints.ts';
@@ -58,19 +58,20 @@ interface Plan {
 }
 
 function plan(nodes: readonly Node[], routes: Plan['routes']): Plan {
-  let place: { locs: readonly Loc[]; tags: Tags } = { locs: [], tags: {} };
-  const builder = createBuilder(nodes, () => place);
-  const setPlace = (node: Node): void => {
-    const { name: _, ...tags } = node.tags;
-    place = { locs: node.locs, tags: { ...tags, phase: 'backward' } };
-  };
+  let place: Node | undefined;
+  const builder = createBuilder(nodes, () => {
+    if (!place) return { locs: [], tags: {} };
+    const { name: _, ...tags } = place.tags;
+    return { locs: place.locs, tags: { ...tags, phase: 'backward' } };
+  });
+  const setPlace = (node: Node): void => { place = node; };
   const uses = usesOf(nodes, builder);
   /** The values whose adjoints must be known before this one's. */
   const waitsFor = (id: ValueId): ValueId[] => {
     const route = routes.get(id);
     const users = !route || route.usesFound ? (uses.get(id) ?? []).map((use) => use.user.id) : [];
-    const read = route ? [route.replace, ...route.add].flatMap((value) => value?.reads ?? []).filter((other) => other !== id) : [];
-    return [...users, ...read];
+    if (!route) return users;
+    return [...users, ...[route.replace, ...route.add].flatMap((value) => value?.reads ?? []).filter((other) => other !== id)];
   };
   const order = inOrder(nodes, waitsFor, (cycle) => cycleError(cycle, builder, routes));
   return { nodes, builder, setPlace, uses, routes, order };
@@ -104,10 +105,12 @@ function usesOf(nodes: readonly Node[], builder: Builder): Map<ValueId, Use[]> {
 function inOrder(nodes: readonly Node[], waitsFor: (id: ValueId) => ValueId[], fail: (cycle: readonly ValueId[]) => never): ValueId[] {
   const needed = reachable(nodes.filter((node) => node.kind === 'weight').map((node) => node.id), waitsFor);
   const done = new Set<ValueId>();
+  const path = new Map<ValueId, ValueId[]>();
+  const stack: ValueId[] = [];
   for (const root of reverseOrder(nodes)) {
     if (!needed.has(root) || done.has(root)) continue;
-    const path = new Map([[root, waitsFor(root)]]);
-    const stack = [root];
+    path.set(root, waitsFor(root));
+    stack.push(root);
     for (let id = stack.at(-1); id !== undefined; id = stack.at(-1)) {
       const next = path.get(id)?.pop();
       if (next === undefined) {
