@@ -57,15 +57,12 @@ async function importWeights(weights: string, file: string, options: Options, io
   else print(io, `run ${dir}: ${net.name} with the weights in ${weights}`);
 }
 
-/** What a checkpoint of the net holds: the weights, and the optimiser's state as training begins with it where the file has none. */
+/** What a checkpoint of the net holds: the weights, and the optimiser's state as training begins with it. */
 async function allTensors(net: LoadedNet, tensors: ReadonlyMap<string, StoredTensor>): Promise<Map<string, StoredTensor>> {
   const [{ compileNet }, { bufferOf }, { passErrorsAs }] = await Promise.all([import('../compiler/compile.ts'), import('../compiler/5-emit/program.ts'), import('./stages.ts')]);
   const { graph, diagnostics } = passErrorsAs(net.program, () => compileNet(net.program, net.name, { mode: 'train', width: net.width, settings: net.settings, until: 'optimizer' }));
   if (!graph) throw new SourceError(diagnostics, programTexts(net.program));
   const buffers = graph.nodes.filter(({ kind }) => kind === 'weight' || kind === 'state').map(bufferOf);
   const first = initialValues(buffers, net.settings.seed);
-  return new Map(buffers.map(({ id, shape }) => {
-    const given = tensors.get(id);
-    return [id, given?.shape.join() === shape.join() ? given : { shape, data: first.get(id) ?? new Float32Array() }] as const;
-  }));
+  return new Map(buffers.map(({ id, shape }) => [id, tensors.get(id) ?? { shape, data: first.get(id) ?? new Float32Array() }]));
 }

@@ -54,6 +54,15 @@ describe('a run in f16', () => {
     expect(changed.stderr).toContain('--precision cannot change');
   });
 
+  test('is compiled and imported as any other', async () => {
+    for (const argv of [['compile', '--weights', 'half', '-o', 'half.safetensors'], ['import', 'half/checkpoint.safetensors', 'small.zz', '--data', 'synthetic', '--out', 'imported']]) {
+      expect(await zz(argv, { cwd })).toMatchObject({ status: 0 });
+    }
+    const [kept, imported] = [await tensors('half'), await tensors('imported')];
+    expect(imported.get('w.1')).toEqual(kept.get('w.1'));
+    expect([...imported.keys()].sort()).toEqual([...(await tensors('full')).keys()].sort());
+  });
+
   test('is scored in either precision', async () => {
     const score = async (...more: string[]) => JSON.parse((await zz(['eval', 'half', '--json', ...more], { cwd })).stdout) as { loss: number };
     const [own, full] = [await score(), await score('--precision', 'f32')];
