@@ -50,16 +50,17 @@ function isForced(doc: Doc): boolean {
 
 const isList = (doc: Doc): doc is readonly Doc[] => Array.isArray(doc);
 
-interface Command {
-  readonly doc: Doc;
-  readonly depth: number;
-  readonly flat: boolean;
+/** Parts that are still to be laid out, the next one last, each with its depth and whether its group stays on one line. In three lists, as a part has many parts. */
+interface Stack {
+  readonly docs: Doc[];
+  readonly depths: number[];
+  readonly flats: boolean[];
 }
 
 /** The text of a document, without spaces at line ends. Two spaces a level of indentation. */
 export function layout(doc: Doc, width: number): string {
   const out: string[] = [];
-  const todo: Command[] = [{ doc, depth: 0, flat: false }];
+  const todo: Stack = { docs: [doc], depths: [0], flats: [false] };
   let column = 0;
   /** At the beginning of a line, and nothing written. */
   let fresh = true;
@@ -85,17 +86,23 @@ export function layout(doc: Doc, width: number): string {
     fresh = false;
   };
 
-  for (let command = todo.pop(); command !== undefined; command = todo.pop()) {
-    const { doc: part, depth, flat } = command;
+  const push = (part: Doc, depth: number, flat: boolean): void => {
+    todo.docs.push(part);
+    todo.depths.push(depth);
+    todo.flats.push(flat);
+  };
+
+  for (let part = todo.docs.pop(); part !== undefined; part = todo.docs.pop()) {
+    const depth = todo.depths.pop() ?? 0;
+    const flat = todo.flats.pop() ?? false;
     if (typeof part === 'string') write(part, depth);
     else if (isList(part)) {
-      for (let i = part.length - 1; i >= 0; i--) if (part[i] !== '') todo.push({ doc: part[i] ?? '', depth, flat });
-    }
-    else if (part.kind === 'indent') todo.push({ doc: part.doc, depth: depth + 1, flat });
-    else if (part.kind === 'group') todo.push({ doc: part.doc, depth, flat: flat || (!part.forced && fits(part.doc, todo, todo.length, width - column)) });
+      for (let i = part.length - 1; i >= 0; i--) if (part[i] !== '') push(part[i] ?? '', depth, flat);
+    } else if (part.kind === 'indent') push(part.doc, depth + 1, flat);
+    else if (part.kind === 'group') push(part.doc, depth, flat || (!part.forced && fits(part.doc, todo, todo.docs.length, width - column)));
     else if (part.kind === 'break') {
       // The part itself is what comes next: it is not to be counted twice.
-      const stays = part.flat !== undefined && (flat || (part.until !== undefined && !over && fits([part.flat, part.until], todo, todo.length - 1, width - column)));
+      const stays = part.flat !== undefined && (flat || (part.until !== undefined && !over && fits([part.flat, part.until], todo, todo.docs.length - 1, width - column)));
       if (stays) write(part.flat ?? '', depth);
       else newline(depth);
     } else {
@@ -108,16 +115,16 @@ export function layout(doc: Doc, width: number): string {
   return out.join('');
 }
 
-/** Whether a part, on one line, and what follows it up to the next place to break, fits into the room. The last of the first `count` commands follows. */
-function fits(doc: Doc, rest: readonly Command[], count: number, room: number): boolean {
+/** Whether a part, on one line, and what follows it up to the next place to break, fits into the room. The last of the first `count` parts of the rest follows. */
+function fits(doc: Doc, rest: Stack, count: number, room: number): boolean {
   const todo: Doc[] = [doc];
   let [next, flat] = [count, true];
   for (let left = room; left >= 0; ) {
     let part = todo.pop();
     if (part === undefined) {
-      const command = rest[--next];
-      if (command === undefined) return true;
-      ({ doc: part, flat } = command);
+      part = rest.docs[--next];
+      if (part === undefined) return true;
+      flat = rest.flats[next] ?? false;
     }
     if (typeof part === 'string') left -= part.length;
     else if (isList(part)) for (let i = part.length - 1; i >= 0; i--) todo.push(part[i] ?? '');

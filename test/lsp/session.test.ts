@@ -1,7 +1,9 @@
 // The language server as editors start it, in a process of its own: a scripted session on each of the five networks as files of 1,000 lines, on one net of as many, and on every file with an error.
 
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { getPriority } from 'node:os';
 import type { PublishDiagnosticsParams } from 'vscode-languageserver-protocol';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import { analysisAt, BROKEN, ROOT, textOf } from '../editor/helpers.ts';
 import { build } from '../cli/built.ts';
 import { sessionOf } from './session.ts';
@@ -48,6 +50,16 @@ describe(`files of ${LINES} lines`, () => {
     expect(found.size).toBeGreaterThan(14);
     expect([...found].filter(([, { busy }]) => !(busy < limit))).toEqual([]);
   });
+});
+
+const TASKS = `/proc/${session.pid ?? ''}/task`;
+test.skipIf(!existsSync(TASKS))('the threads beside the one that answers give way to it', () => {
+  // The 19th field of a thread's stat, by the manual page proc(5); the second is its name in parentheses.
+  const nice = new Map(readdirSync(TASKS).map((thread) => [Number(thread), Number(readFileSync(`${TASKS}/${thread}/stat`, 'utf8').split(') ')[1]?.split(' ')[16])]));
+  const own = nice.get(session.pid ?? NaN) ?? NaN;
+  const others = [...nice].filter(([thread]) => thread !== session.pid).map(([, each]) => each);
+  expect(own).toBe(getPriority());
+  expect(others.filter((each) => each === Math.min(own + 5, 19)).length).toBeGreaterThanOrEqual(4);
 });
 
 describe('files with errors', () => {

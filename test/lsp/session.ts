@@ -28,6 +28,8 @@ export interface Session {
   readonly diagnostics: (uri: string) => Promise<PublishDiagnosticsParams>;
   /** Milliseconds that the server's thread has run so far; undefined where the system does not tell. */
   readonly busy: () => number | undefined;
+  /** The number of the server's process, if it has one of its own. */
+  readonly pid: number | undefined;
   /** What the server has said to people. */
   readonly log: readonly string[];
   /** Shuts the server down; gives its exit status. */
@@ -39,7 +41,7 @@ const CLIENT = {
   workspace: { workspaceFolders: true, didChangeWatchedFiles: { dynamicRegistration: true } },
 };
 
-async function begin(connection: ProtocolConnection, status: Promise<number | null>, folders: readonly string[], capabilities: object, busy: Session['busy'] = () => undefined): Promise<Session> {
+async function begin(connection: ProtocolConnection, status: Promise<number | null>, folders: readonly string[], capabilities: object, pid?: number): Promise<Session> {
   const waiting = new Map<string, ((found: PublishDiagnosticsParams) => void)[]>();
   const documents = new Map<string, TextDocument>();
   const log: string[] = [];
@@ -65,7 +67,8 @@ async function begin(connection: ProtocolConnection, status: Promise<number | nu
   return {
     connection,
     initialized,
-    busy,
+    busy: () => threadTime(pid),
+    pid,
     log,
     request,
     notify,
@@ -106,7 +109,7 @@ export function sessionHere(folders: readonly string[] = [], disk: Reader = memo
 export function sessionOf(main: string, cwd: string): Promise<Session> {
   const child = spawn(process.execPath, [main, 'lsp', '--stdio'], { cwd, stdio: ['pipe', 'pipe', 'inherit'] });
   const status = once(child, 'exit').then(([code]) => code as number | null);
-  return begin(createProtocolConnection(new StreamMessageReader(child.stdout), new StreamMessageWriter(child.stdin)), status, [cwd], CLIENT, () => threadTime(child.pid));
+  return begin(createProtocolConnection(new StreamMessageReader(child.stdout), new StreamMessageWriter(child.stdin)), status, [cwd], CLIENT, child.pid);
 }
 
 /** From Linux's scheduler: the time that a process's main thread has run, in milliseconds. */
