@@ -1,21 +1,22 @@
 // All that a program's files and nets have wrong: what building finds, and then what the passes find.
 
 import { checkNet, checkProgram, type CheckedNet, type Program } from './2-graph/build.ts';
+import type { Graph } from './2-graph/graph.ts';
 import { autodiff } from './3-passes/autodiff.ts';
 import { PassError } from './3-passes/pass.ts';
 import { unroll } from './3-passes/unroll.ts';
 import { hasErrors, type Diagnostic } from './diagnostics.ts';
 
 /** Diagnostics of the file, its imports and every net in it. `built` are the nets of its main file, `errorsOf` what the passes find in one. */
-export function checkNets(program: Program, built = (program.main?.ast.nets ?? []).map((net) => checkNet(program, net)), errorsOf = passErrors): Diagnostic[] {
+export function checkNets(program: Program, built = (program.main?.ast.nets ?? []).map((net) => checkNet(program, net)), errorsOf = ({ graph }: CheckedNet): readonly Diagnostic[] => (graph ? passErrors(graph) : [])): Diagnostic[] {
   const found = checkProgram(program, built);
   return hasErrors(found) ? found : [...found, ...built.flatMap(errorsOf)];
 }
 
-/** What the passes find in a net. */
-export function passErrors({ graph }: CheckedNet): readonly Diagnostic[] {
+/** What the passes find in a net's training graph. */
+export function passErrors(graph: Graph): readonly Diagnostic[] {
   // Of the passes only autodiff refuses anything, and only for declared routes.
-  if (!graph || graph.routes.length === 0) return [];
+  if (graph.routes.length === 0) return [];
   try {
     // Not verified, as nothing is made from the result.
     autodiff.run(unroll.run(graph));

@@ -30,7 +30,7 @@ export interface Analysis {
   readonly prepare: (net: Net) => void;
   /** What the build of a net of this file found out about its text. */
   readonly facts: (net: Net) => Facts;
-  /** The training graph of a net of this file; none where there are errors. */
+  /** The training graph of a net of this file, built anew; none where there are errors. */
   readonly graph: (net: Net) => Graph | undefined;
   /** Texts and trees by file, for the next analysis. */
   readonly parses: ReadonlyMap<string, Parsed>;
@@ -84,7 +84,7 @@ export function analyze(file: string, reader: Reader, before?: Analysis): Analys
     },
     prepare: (net) => void built(net).passErrors(),
     facts: (net) => built(net).facts,
-    graph: (net) => built(net).checked.graph,
+    graph: (net) => checkNet(program, net).graph,
   };
 }
 
@@ -96,8 +96,10 @@ interface BuiltNet {
 
 function build(program: Program, net: Net): BuiltNet {
   const { observer, facts } = collectFacts();
-  const checked = checkNet(program, net, observer);
-  return { checked, facts, passErrors: lazy(() => passErrors(checked)) };
+  const { graph, ...checked } = checkNet(program, net, observer);
+  // Graphs are as large as all else that is known of a text, and are kept only where passes may refuse something.
+  const routed = graph && graph.routes.length > 0 ? graph : undefined;
+  return { checked, facts, passErrors: routed ? lazy(() => passErrors(routed)) : () => [] };
 }
 
 const sameProgram = (before: Analysis, parses: ReadonlyMap<string, Parsed>, program: Program): boolean =>
