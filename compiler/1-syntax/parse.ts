@@ -21,7 +21,7 @@ export interface Token {
   /** Its role: a keyword by its word, `Word` for a name, `Number`, `Arrow` and so on. */
   readonly type: string;
   readonly text: string;
-  readonly loc: Loc;
+  readonly span: Span;
 }
 
 export interface ParseResult {
@@ -106,7 +106,7 @@ export function parse(source: Source): ParseResult {
   return {
     file: { imports: parsed.imports, nets: parsed.nets, comments, loc: place({ start: 0, end: source.text.length }) },
     get tokens() {
-      return tokens.map((token) => ({ type: token.tokenType.name, text: token.image, loc: place(spanOf(token)) }));
+      return tokens.map((token) => ({ type: token.tokenType.name, text: token.image, span: spanOf(token) }));
     },
     diagnostics: found,
   };

@@ -16,7 +16,8 @@ import { lowerFused } from '../4-kernels/lower-fused.ts';
 import { lower } from '../4-kernels/lower.ts';
 import type { Program as ModelProgram } from '../5-emit/model.ts';
 import { compileNet, type Emitter } from '../compile.ts';
-import type { Diagnostic } from '../diagnostics.ts';
+import type { Diagnostic, Source } from '../diagnostics.ts';
+import { printTokens, tokensToJson } from './tokens.ts';
 import { printTree } from './tree.ts';
 
 export interface Stage {
@@ -87,14 +88,7 @@ function refusals(compile: () => ReturnType<typeof compileNet>): ReturnType<type
   }
 }
 
-function tokens(source: Parameters<typeof parse>[0]): Stage {
-  const list = () => parse(source).tokens;
-  return {
-    name: 'tokens',
-    text: () => list().map(({ type, text, loc }) => `${loc.line}:${loc.column}\t${type}\t${text}\n`).join(''),
-    json: () => list().map(({ type, text, loc: { line, column, span } }) => ({ type, text, line, column, ...span })),
-  };
-}
+const tokens = (source: Source): Stage => ({ name: 'tokens', text: () => printTokens(parse(source).tokens, source), json: () => tokensToJson(parse(source).tokens, source) });
 
 const syntax = (ast: unknown): Stage => ({ name: 'ast', text: () => printTree(ast), json: () => ast });
 

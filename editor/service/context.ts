@@ -99,9 +99,9 @@ const frame = (kind: Frame['kind'], streams: readonly string[] = [], callee?: To
 /** The context of an offset. Nothing may come in comments. */
 export function contextAt(analysis: Analysis, offset: number): Context {
   const { tokens, source: { text } } = analysis;
-  const within = tokens.find(({ loc, type }) => (type === 'String' || type === 'BadString') && loc.span.start < offset && (offset < loc.span.end || (offset === loc.span.end && !isClosed(text, loc.span))));
-  const start = within ? within.loc.span.start + 1 : offset - (/\w*$/.exec(text.slice(Math.max(0, offset - 255), offset))?.[0].length ?? 0);
-  const before = tokensBefore(tokens, within ? within.loc.span.start : start);
+  const within = tokens.find(({ span, type }) => (type === 'String' || type === 'BadString') && span.start < offset && (offset < span.end || (offset === span.end && !isClosed(text, span))));
+  const start = within ? within.span.start + 1 : offset - (/\w*$/.exec(text.slice(Math.max(0, offset - 255), offset))?.[0].length ?? 0);
+  const before = tokensBefore(tokens, within ? within.span.start : start);
   const state = scan(before);
   const place = inComment(analysis, offset) ? 'nothing' : placeOf(state, before, within !== undefined);
   const { frames } = state;
@@ -119,7 +119,7 @@ export function contextAt(analysis: Analysis, offset: number): Context {
     given: inner?.given ?? [],
     streams: inner?.streams ?? [],
     inStreams: block?.kind === 'twin' || frames.some(({ kind }) => kind === 'arms'),
-    ...(state.statement && place !== 'statement' && { statement: state.statement.loc.span.start }),
+    ...(state.statement && place !== 'statement' && { statement: state.statement.span.start }),
     stageEnded: block?.kind === 'twin' && last !== undefined && last.type !== 'LBrace' && last.type !== 'RBrace',
   };
 }
@@ -127,7 +127,7 @@ export function contextAt(analysis: Analysis, offset: number): Context {
 const isClosed = (text: string, { start, end }: Span): boolean => end - start > 1 && text[end - 1] === '"';
 
 const openCall = ({ piped, commas, named, current }: Frame, callee: Token): OpenCall => ({
-  callee: callee.text, end: callee.loc.span.end, piped, commas, named, ...(current !== undefined && { current }),
+  callee: callee.text, end: callee.span.end, piped, commas, named, ...(current !== undefined && { current }),
 });
 
 const inComment = ({ comments }: Analysis, offset: number): boolean => comments.some(({ loc }) => loc.span.start < offset && offset <= loc.span.end);
@@ -136,7 +136,7 @@ function tokensBefore(tokens: readonly Token[], end: number): readonly Token[] {
   let [low, high] = [0, tokens.length];
   while (low < high) {
     const middle = (low + high) >> 1;
-    if ((tokens[middle]?.loc.span.end ?? Infinity) <= end) low = middle + 1;
+    if ((tokens[middle]?.span.end ?? Infinity) <= end) low = middle + 1;
     else high = middle;
   }
   return tokens.slice(0, low);

@@ -29,7 +29,7 @@ const OPENERS: ReadonlySet<string> = new Set(CLOSERS.values());
 function brackets({ tokens }: Analysis): Fold[] {
   const open: { readonly type: string; readonly end: number }[] = [];
   const found: Fold[] = [];
-  for (const { type, loc: { span } } of tokens) {
+  for (const { type, span } of tokens) {
     if (OPENERS.has(type)) open.push({ type, end: span.end });
     const opener = CLOSERS.get(type);
     const at = opener === undefined ? -1 : open.findLastIndex((each) => each.type === opener);

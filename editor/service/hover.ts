@@ -114,9 +114,9 @@ function defaultOf(field: keyof typeof DEFAULT_SETTINGS): string {
 
 /** The words of the grammar, known by their roles. */
 function ofKeyword({ tokens }: Analysis, offset: number): Hover | undefined {
-  const token = tokens.find(({ loc, type }) => loc.span.start <= offset && offset <= loc.span.end && type !== 'Word');
+  const token = tokens.find(({ span, type }) => span.start <= offset && offset <= span.end && type !== 'Word');
   const found = token && /^\w+$/.test(token.text) ? keyword(token.text) : undefined;
-  return token && found && { span: token.loc.span, text: paragraphs(code(token.text), found.summary) };
+  return token && found && { span: token.span, text: paragraphs(code(token.text), found.summary) };
 }
 
 /** The shape of the innermost expression; between two links of a chain, of what flows. */

@@ -29,7 +29,7 @@ function zz(text: string): string {
   const words = new Set(semanticTokens(analysis).map(({ span }) => span.start));
   const marks: Mark[] = [
     ...semanticTokens(analysis).map(({ span, kind }) => ({ span, kind })),
-    ...analysis.tokens.flatMap(({ type, loc: { span } }) => (LEXICAL[type] !== undefined && !words.has(span.start) ? [{ span, kind: LEXICAL[type] }] : [])),
+    ...analysis.tokens.flatMap(({ type, span }) => (LEXICAL[type] !== undefined && !words.has(span.start) ? [{ span, kind: LEXICAL[type] }] : [])),
     ...analysis.comments.map(({ loc: { span } }) => ({ span, kind: 'comment' })),
   ];
   let end = 0;

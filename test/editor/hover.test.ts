@@ -95,8 +95,8 @@ describe.each(SOUND)('%s', (file) => {
   const analysis = analysisAt(file);
 
   it('every word is explained', () => {
-    const silent = analysis.tokens.filter(({ text, loc }) => /^[A-Za-z]/.test(text) && hoverAt(analysis, loc.span.start) === undefined);
-    expect(silent.map(({ text, loc }) => `${text} ${loc.line}`)).toEqual([]);
+    const silent = analysis.tokens.filter(({ text, span }) => /^[A-Za-z]/.test(text) && hoverAt(analysis, span.start) === undefined);
+    expect(silent.map(({ text, span }) => `${text} at ${span.start}`)).toEqual([]);
   });
 
   it('every named value has its shape, and nets their weights', () => {

@@ -23,7 +23,7 @@ describe.each(SOUND)('%s', (file) => {
     expect(occurrences.filter(({ meaning }) => meaning === undefined).map(({ name, loc }) => `${name} ${loc.line}`)).toEqual([]);
     // Nothing that the parser takes for a name is left out.
     const found = new Set(occurrences.map(({ loc }) => loc.span.start));
-    expect(analysis.tokens.filter(({ type, loc }) => ['Word', 'LetName', 'StageName', 'Key'].includes(type) && !found.has(loc.span.start)).map(({ text: word, loc }) => `${word} ${loc.line}`)).toEqual([]);
+    expect(analysis.tokens.filter(({ type, span }) => ['Word', 'LetName', 'StageName', 'Key'].includes(type) && !found.has(span.start)).map(({ text: word, span }) => `${word} at ${span.start}`)).toEqual([]);
   });
 
   it('every name can be changed, and the nets stay what they are', () => {

@@ -4,7 +4,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { decodeSource, parse } from '../../compiler/1-syntax/parse.ts';
 import { formatFile } from '../../compiler/1-syntax/print.ts';
-import { printAst, printTokens } from '../../compiler/1-syntax/dump.ts';
+import { printTokens } from '../../compiler/inspect/tokens.ts';
+import { printTree } from '../../compiler/inspect/tree.ts';
 import { diagnosticToJson, hasErrors, renderDiagnostic } from '../../compiler/diagnostics.ts';
 import { bare } from '../syntax/trees.ts';
 import { randomBytes, sources } from './mutate.ts';
@@ -32,8 +33,8 @@ describe('parsing anything', () => {
         expect(renderDiagnostic(d, () => text)).toMatch(/^f\.zz:\d+:\d+: error ZZ1\d{3}: /);
         expect(diagnosticToJson(d)['code']).toBe(d.code);
       }
-      printTokens(tokens);
-      printAst(file);
+      printTokens(tokens, source);
+      printTree(file);
       if (hasErrors(diagnostics)) continue;
       clean++;
       const once = formatFile(file, source);

@@ -3,7 +3,8 @@
 import { describe, expect, it } from 'vitest';
 import { ZigZagParser } from '../../compiler/1-syntax/grammar.ts';
 import { parse } from '../../compiler/1-syntax/parse.ts';
-import { printAst, printTokens, tokensToJson, astToJson } from '../../compiler/1-syntax/dump.ts';
+import { printTokens, tokensToJson } from '../../compiler/inspect/tokens.ts';
+import { printTree } from '../../compiler/inspect/tree.ts';
 import { bare, CONTEXTUAL, RESERVED } from './trees.ts';
 import { errorsOf, exprOf, itemsOf, netOf } from './helpers.ts';
 
@@ -189,34 +190,37 @@ describe('dumps', () => {
   const text = 'net A { x = a + f(b, k: 3) -> g // c\n  streams L of C { step x: zigzag } }';
 
   it('tokens with their roles', () => {
-    expect(printTokens(parse({ file: 't.zz', text: 'net A { step = 3\n output step }' }).tokens)).toBe(
-      [
-        '1:1      Net        net', '1:5      Word       A', '1:7      LBrace     {', '1:9      LetName    step', '1:14     Equal      =', '1:16     Number     3',
-        '2:2      Output     output', '2:9      Word       step', '2:14     RBrace     }', '',
-      ].join('\n'),
+    const source = { file: 't.zz', text: 'net A { step = 3\n output step }' };
+    expect(printTokens(parse(source).tokens, source).split('\n')).toEqual(
+      ['1:1 Net net', '1:5 Word A', '1:7 LBrace {', '1:9 LetName step', '1:14 Equal =', '1:16 Number 3', '2:2 Output output', '2:9 Word step', '2:14 RBrace }', ''].map((line) => line.replaceAll(' ', '\t')),
     );
-    expect(tokensToJson(parse({ file: 't.zz', text: 'net' }).tokens)).toEqual([{ type: 'Net', text: 'net', line: 1, column: 1, start: 0, end: 3 }]);
+    expect(tokensToJson(parse(source).tokens.slice(0, 1), source)).toEqual([{ type: 'Net', text: 'net', line: 1, column: 1, start: 0, end: 3 }]);
   });
 
   it('trees', () => {
-    const { file } = parse({ file: 't.zz', text });
-    expect(printAst(file)).toBe(`net: name=A @1:1
-  items: let names=[x] keyword=false @1:9
-    value: binary op="+" @1:13
-      left: name name=a @1:13
-      right: flow @1:17
-        value: call callee=f @1:17
-          args: @1:19
-            value: name name=b @1:19
-          args: name=k @1:22
-            value: number value=3 text="3" @1:25
-        target: name name=g @1:31
-  items: streams names=[L] cell=C shared=false @2:3
-    steps: step @2:20
-      value: name name=x @2:25
-      route: form="zigzag" @2:28
-comment: text="// c" @1:33
+    expect(printTree(parse({ file: 't.zz', text }).file)).toBe(`file @1:1
+  nets @1:1
+    name name="A" @1:5
+    items let keyword=false @1:9
+      names name="x" @1:9
+      value binary op="+" @1:13
+        left name name="a" @1:13
+        right flow @1:17
+          value call @1:17
+            callee name="f" @1:17
+            args @1:19
+              value name name="b" @1:19
+            args @1:22
+              name name="k" @1:22
+              value number value=3 text="3" @1:25
+          target name name="g" @1:31
+    items streams shared=false @2:3
+      names name="L" @2:11
+      cell name="C" @2:16
+      steps step @2:20
+        value name name="x" @2:25
+        route form="zigzag" @2:28
+  comments text="// c" @1:33
 `);
-    expect(JSON.parse(JSON.stringify(astToJson(file)))).toMatchObject({ nets: [{ name: { name: 'A', line: 1, column: 5, start: 4, end: 5 } }], comments: [{ text: '// c' }] });
   });
 });

@@ -4,7 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { decodeSource, MAX_BYTES, MAX_NESTING, parse } from '../../compiler/1-syntax/parse.ts';
 import { MAX_HEIGHT } from '../../compiler/1-syntax/expressions.ts';
 import { MAX_FAULTS } from '../../compiler/1-syntax/recovery.ts';
-import { printAst, printTokens } from '../../compiler/1-syntax/dump.ts';
+import { printTokens } from '../../compiler/inspect/tokens.ts';
+import { printTree } from '../../compiler/inspect/tree.ts';
 import { renderDiagnostic } from '../../compiler/diagnostics.ts';
 import { errorsOf, fmt } from './helpers.ts';
 
@@ -19,8 +20,8 @@ function answer(text: string): string[] {
   const { user, system } = process.cpuUsage(start);
   expect((user + system) / 1000).toBeLessThan(2000);
   for (const one of shown) for (const line of one.split('\n')) expect(line.length).toBeLessThan(250);
-  printAst(file);
-  printTokens(tokens);
+  printTree(file);
+  printTokens(tokens, { file: 't.zz', text });
   return diagnostics.map(({ code, loc }) => `${code} ${loc.line}:${loc.column}`);
 }
 
