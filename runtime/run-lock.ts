@@ -1,14 +1,14 @@
 // One training at a time in a run directory: a file says which process is at it.
 
-import { open, rm, stat } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { RunError } from './errors.ts';
-import { isSystemError, readText } from './files.ts';
+import { isSystemError, readText, writeWhole } from './files.ts';
 
-/** Times that a process looks again at what another is just writing, and the milliseconds between. */
-const LOOKS = 40;
+/** Times that a process tries while another one claims, and the milliseconds between. */
+const TRIES = 100;
 const PAUSE = 50;
 
 /**
@@ -17,47 +17,31 @@ const PAUSE = 50;
  */
 export async function claimRun(dir: string): Promise<() => Promise<void>> {
   const path = join(dir, '.training');
-  while (!(await made(path))) {
-    await refuseHeld(path, dir);
-    // Who removes a dead claim does so alone, so that it is not a new one when it goes.
-    const taking = `${path}.taking`;
-    for (let look = 1; !(await made(taking)); look++) {
-      if (look === LOOKS) throw new RunError(`another process takes over the run in ${dir}`, `Wait until it is done. If none does, remove ${taking}.`);
-      await setTimeout(PAUSE);
-    }
-    try {
-      await refuseHeld(path, dir);
-      await rm(path, { force: true });
-    } finally {
-      await rm(taking, { force: true });
-    }
+  // Who looks at a claim and replaces it does so alone.
+  const turn = `${path}.turn`;
+  for (let tries = 1; !(await made(turn)); tries++) {
+    if (tries === TRIES) throw new RunError(`another process is about to train the run in ${dir}`, `Wait until it does. If none is, remove ${turn}.`);
+    await setTimeout(PAUSE);
+  }
+  try {
+    const holder = holderOf(await readText(path).catch(() => ''));
+    if (holder !== undefined) throw new RunError(`${holder} is training the run in ${dir}`, `Wait until it is done. If nothing is, remove ${path}.`);
+    await writeWhole(path, JSON.stringify({ process: process.pid, host: hostname() }));
+  } finally {
+    await rm(turn, { force: true });
   }
   return () => rm(path, { force: true });
 }
 
-/** Makes a file that names this process, unless it is there. */
+/** Makes an empty file, unless it is there. */
 async function made(path: string): Promise<boolean> {
   try {
-    const file = await open(path, 'wx');
-    await file.writeFile(JSON.stringify({ process: process.pid, host: hostname() })).finally(() => file.close());
+    await (await open(path, 'wx')).close();
     return true;
   } catch (error) {
     if (isSystemError(error, 'EEXIST')) return false;
     throw error;
   }
-}
-
-/** Throws RunError where the process of a claim lives. */
-async function refuseHeld(path: string, dir: string): Promise<void> {
-  while (await isBeingWritten(path)) await setTimeout(PAUSE);
-  const holder = holderOf(await readText(path).catch(() => ''));
-  if (holder !== undefined) throw new RunError(`${holder} is training the run in ${dir}`, `Wait until it is done. If nothing is, remove ${path}.`);
-}
-
-/** A claim that stays empty was cut short by a crash. */
-async function isBeingWritten(path: string): Promise<boolean> {
-  const found = await stat(path).catch(() => undefined);
-  return found?.size === 0 && Math.abs(Date.now() - found.mtimeMs) < LOOKS * PAUSE / 2;
 }
 
 /** Who holds a claim, in words; undefined where nobody does any more. */
