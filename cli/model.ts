@@ -68,7 +68,7 @@ export async function openModel(io: Io, request: ModelRequest): Promise<OpenMode
   const opened = await openData(io, request);
   const dataset = trained && net.graph.classifier ? renumbered(opened, trained.classes) : opened;
   const { batch, seed, normalize } = settings;
-  const training = { ...makePlan(dataset, { batch, seed, normalize, views: net.graph.views }), ...trained?.statistics };
+  const training = makePlan(dataset, { batch, seed, normalize, views: net.graph.views }, trained?.statistics);
   checkClasses(io, net, dataset, evaluateOnly);
   if (!evaluateOnly) stepsPerEpoch(dataset, training); // refuses a batch larger than the data before anything is compiled
   const layout = programsFor(dataset, training, evaluateOnly);

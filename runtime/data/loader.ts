@@ -45,11 +45,15 @@ const MOST_COMPANIONS = 1024;
 /** Evaluation has its own order, the same in every run: batches of one class would spoil statistics taken per batch. */
 const EVALUATION_SEED = 678;
 
-/** The plan for a data set, with the statistics of its training split that the plan's way of normalising needs. */
-export const makePlan = (dataset: Dataset, settings: Omit<Plan, keyof InputStatistics>): Plan => ({
-  ...settings,
-  ...inputStatistics(dataset.train, dataset.shape, settings.normalize, evaluationBatch(settings)),
-});
+/** What the ways of normalising take from the training images. */
+const NEEDED: { readonly [K in ReadingPlan['normalize']]: keyof InputStatistics | undefined } = { per_batch: 'companions', channel: 'channels', none: undefined };
+
+/** The plan for a data set, with the statistics that the plan's way of normalising needs: `known` ones of a run, or else those of the data set's training split. */
+export function makePlan(dataset: Dataset, settings: Omit<Plan, keyof InputStatistics>, known: InputStatistics = {}): Plan {
+  const needed = NEEDED[settings.normalize];
+  const taken = needed === undefined || known[needed] ? {} : inputStatistics(dataset.train, dataset.shape, settings.normalize, evaluationBatch(settings));
+  return { ...settings, ...taken, ...known };
+}
 
 /**
  * What normalising takes from the training images. For `per_batch` single images are normalised among as many others as stand beside one in an evaluation batch of
