@@ -13,10 +13,12 @@ export function checkNets(program: Program, built = (program.main?.ast.nets ?? [
   return hasErrors(found) ? found : [...found, ...built.flatMap(errorsOf)];
 }
 
+/** Whether passes may find anything: of them only autodiff refuses anything, and only for declared routes. */
+export const mayBeRefused = ({ routes }: Graph): boolean => routes.length > 0;
+
 /** What the passes find in a net's training graph. */
 export function passErrors(graph: Graph): readonly Diagnostic[] {
-  // Of the passes only autodiff refuses anything, and only for declared routes.
-  if (graph.routes.length === 0) return [];
+  if (!mayBeRefused(graph)) return [];
   try {
     // Not verified, as nothing is made from the result.
     autodiff.run(unroll.run(graph));

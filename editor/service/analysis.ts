@@ -5,12 +5,12 @@ import { parse } from '../../compiler/1-syntax/parse.ts';
 import type { ParseResult, Token } from '../../compiler/1-syntax/parse.ts';
 import { checkNet, loadProgram } from '../../compiler/2-graph/build.ts';
 import type { CheckedNet, Program, Reader } from '../../compiler/2-graph/build.ts';
-import { checkNets, passErrors } from '../../compiler/check.ts';
+import { checkNets, mayBeRefused, passErrors } from '../../compiler/check.ts';
 import type { Graph } from '../../compiler/2-graph/graph.ts';
 import type { Diagnostic, Source, Span } from '../../compiler/diagnostics.ts';
 import { collectFacts } from './facts.ts';
 import type { Facts } from './facts.ts';
-import { lazy } from './lazy.ts';
+import { lazy, once } from './lazy.ts';
 import { resolveNames } from './names.ts';
 import type { Names } from './names.ts';
 
@@ -30,7 +30,7 @@ export interface Analysis {
   readonly prepare: (net: Net) => void;
   /** What the build of a net of this file found out about its text. */
   readonly facts: (net: Net) => Facts;
-  /** The training graph of a net of this file, built anew; none where there are errors. */
+  /** The training graph of a net of this file, built for whoever asks for it; none where there are errors. */
   readonly graph: (net: Net) => Graph | undefined;
   /** Texts and trees by file, for the next analysis. */
   readonly parses: ReadonlyMap<string, Parsed>;
@@ -59,12 +59,8 @@ export function analyze(file: string, reader: Reader, before?: Analysis): Analys
   const result = parsed(source);
   const tokens = lazy(() => result.tokens);
   const names = lazy(() => resolveNames(result.file, program.main?.library ?? { nets: new Map(), cells: new Map() }));
-  const nets = new Map<Net, BuiltNet>();
-  const built = (net: Net): BuiltNet => {
-    const known = nets.get(net) ?? build(program, net);
-    nets.set(net, known);
-    return known;
-  };
+  const built = once((net: Net) => build(program, net));
+  const graph = once((net: Net) => checkNet(program, net).graph);
   const diagnostics = lazy(() => checkNets(program, (program.main?.ast.nets ?? []).map((net) => built(net).checked), ({ net }) => built(net).passErrors()));
   return {
     source,
@@ -84,7 +80,7 @@ export function analyze(file: string, reader: Reader, before?: Analysis): Analys
     },
     prepare: (net) => void built(net).passErrors(),
     facts: (net) => built(net).facts,
-    graph: (net) => checkNet(program, net).graph,
+    graph,
   };
 }
 
@@ -98,7 +94,7 @@ function build(program: Program, net: Net): BuiltNet {
   const { observer, facts } = collectFacts();
   const { graph, ...checked } = checkNet(program, net, observer);
   // Graphs are as large as all else that is known of a text, and are kept only where passes may refuse something.
-  const routed = graph && graph.routes.length > 0 ? graph : undefined;
+  const routed = graph && mayBeRefused(graph) ? graph : undefined;
   return { checked, facts, passErrors: routed ? lazy(() => passErrors(routed)) : () => [] };
 }
 

@@ -4,3 +4,13 @@ export const lazy = <T>(make: () => T): (() => T) => {
   let made: { readonly value: T } | undefined;
   return () => (made ??= { value: make() }).value;
 };
+
+/** For each key once. */
+export const once = <K, T>(make: (key: K) => T): ((key: K) => T) => {
+  const made = new Map<K, () => T>();
+  return (key) => {
+    const known = made.get(key) ?? lazy(() => make(key));
+    made.set(key, known);
+    return known();
+  };
+};
