@@ -278,21 +278,16 @@ export class ZigZagParser extends ExpressionParser {
 
   private readonly route = this.RULE('route', (): StepRoute => {
     const start = this.start();
-    const form = (route: 'straight' | 'zigzag'): StepRoute => ({ form: route, loc: this.placeFrom(start) });
+    const form = (type: TokenType, route: 'straight' | 'zigzag') => ({
+      ALT: (): StepRoute => {
+        this.CONSUME(type);
+        return { form: route, loc: this.placeFrom(start) };
+      },
+    });
     this.spell(Straight, Zigzag);
     return this.OR<StepRoute>([
-      {
-        ALT: () => {
-          this.CONSUME(Straight);
-          return form('straight');
-        },
-      },
-      {
-        ALT: () => {
-          this.CONSUME(Zigzag);
-          return form('zigzag');
-        },
-      },
+      form(Straight, 'straight'),
+      form(Zigzag, 'zigzag'),
       { ALT: () => ({ form: 'arms', arms: this.SUBRULE(this.arms), loc: this.placeFrom(start) }) },
     ]);
   });

@@ -1,5 +1,6 @@
 // How the parser recovers: an error ends the statement it is in, and parsing goes on at the next word that begins a statement, or at the brace
-// that ends the block. Chevrotain's own recovery is off: it resumes inside expressions, and one mistake would be reported many times. Also the leaves of the tree, and the holes that stand for what could not be read.
+// that ends the block. Chevrotain's own recovery is off: it resumes inside expressions, and one mistake would be reported many times.
+// Also the leaves of the tree, and the holes that stand for what could not be read.
 
 import { EmbeddedActionsParser, isRecognitionException } from 'chevrotain';
 import type { IParserErrorMessageProvider, IToken, MismatchedTokenException, TokenType } from 'chevrotain';
