@@ -4,11 +4,12 @@ import type { File, Net } from '../../compiler/1-syntax/ast.ts';
 import { parse } from '../../compiler/1-syntax/parse.ts';
 import type { ParseResult, Token } from '../../compiler/1-syntax/parse.ts';
 import { checkNet, loadProgram } from '../../compiler/2-graph/build.ts';
-import type { CheckedNet, Program, Reader } from '../../compiler/2-graph/build.ts';
-import { checkNets, mayBeRefused, passErrors } from '../../compiler/check.ts';
+import type { Program, Reader } from '../../compiler/2-graph/build.ts';
+import { checkNets } from '../../compiler/check.ts';
 import type { Graph } from '../../compiler/2-graph/graph.ts';
 import type { Diagnostic, Source, Span } from '../../compiler/diagnostics.ts';
-import { collectFacts } from './facts.ts';
+import { buildsOf } from './builds.ts';
+import type { Builds } from './builds.ts';
 import type { Facts } from './facts.ts';
 import { lazy, once } from './lazy.ts';
 import { resolveNames } from './names.ts';
@@ -34,6 +35,8 @@ export interface Analysis {
   readonly graph: (net: Net) => Graph | undefined;
   /** Texts and trees by file, for the next analysis. */
   readonly parses: ReadonlyMap<string, Parsed>;
+  /** Builds of nets, for the next analysis. */
+  readonly builds: Builds['kept'];
 }
 
 interface Parsed {
@@ -59,15 +62,16 @@ export function analyze(file: string, reader: Reader, before?: Analysis): Analys
   const result = parsed(source);
   const tokens = lazy(() => result.tokens);
   const names = lazy(() => resolveNames(result.file, program.main?.library ?? { nets: new Map(), cells: new Map() }));
-  const built = once((net: Net) => build(program, net));
+  const builds = buildsOf(program, before?.builds);
   const graph = once((net: Net) => checkNet(program, net).graph);
-  const diagnostics = lazy(() => checkNets(program, (program.main?.ast.nets ?? []).map((net) => built(net).checked), ({ net }) => built(net).passErrors()));
+  const diagnostics = lazy(() => checkNets(program, (program.main?.ast.nets ?? []).map((net) => builds.of(net).checked), ({ net }) => builds.of(net).passErrors()));
   return {
     source,
     ast: result.file,
     comments: result.file.comments,
     program,
     parses,
+    builds: builds.kept,
     imports: result.file.imports.map(({ path, loc }) => ({ span: loc.span, path, file: reader.resolve(file, path) })),
     get tokens() {
       return tokens();
@@ -78,24 +82,10 @@ export function analyze(file: string, reader: Reader, before?: Analysis): Analys
     get diagnostics() {
       return diagnostics();
     },
-    prepare: (net) => void built(net).passErrors(),
-    facts: (net) => built(net).facts,
+    prepare: (net) => void builds.of(net).passErrors(),
+    facts: (net) => builds.of(net).facts,
     graph,
   };
-}
-
-interface BuiltNet {
-  readonly checked: CheckedNet;
-  readonly facts: Facts;
-  readonly passErrors: () => readonly Diagnostic[];
-}
-
-function build(program: Program, net: Net): BuiltNet {
-  const { observer, facts } = collectFacts();
-  const { graph, ...checked } = checkNet(program, net, observer);
-  // Graphs are as large as all else that is known of a text, and are kept only where passes may refuse something.
-  const routed = graph && mayBeRefused(graph) ? graph : undefined;
-  return { checked, facts, passErrors: routed ? lazy(() => passErrors(routed)) : () => [] };
 }
 
 const sameProgram = (before: Analysis, parses: ReadonlyMap<string, Parsed>, program: Program): boolean =>
