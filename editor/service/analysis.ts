@@ -1,7 +1,6 @@
 // What is known of one text: tokens, tree, program, the meaning of its names, what each net builds, what is wrong. Every part is made when it is first asked for.
 
 import type { File, Net } from '../../compiler/1-syntax/ast.ts';
-import { parse } from '../../compiler/1-syntax/parse.ts';
 import type { ParseResult, Token } from '../../compiler/1-syntax/parse.ts';
 import { checkNet, loadProgram } from '../../compiler/2-graph/build.ts';
 import type { Program, Reader } from '../../compiler/2-graph/build.ts';
@@ -14,6 +13,8 @@ import type { Facts } from './facts.ts';
 import { lazy, once } from './lazy.ts';
 import { resolveNames } from './names.ts';
 import type { Names } from './names.ts';
+import { parseInParts } from './parts.ts';
+import type { Parts } from './parts.ts';
 
 export interface Analysis {
   readonly source: Source;
@@ -42,6 +43,7 @@ export interface Analysis {
 interface Parsed {
   readonly source: Source;
   readonly result: ParseResult;
+  readonly parts: Parts;
 }
 
 /**
@@ -52,7 +54,7 @@ export function analyze(file: string, reader: Reader, before?: Analysis): Analys
   const parses = new Map<string, Parsed>();
   const parsed = (source: Source): ParseResult => {
     const known = parses.get(source.file) ?? before?.parses.get(source.file);
-    const kept = known?.source.text === source.text ? known : { source, result: parse(source) };
+    const kept = known?.source.text === source.text ? known : { source, ...parseInParts(source, known?.parts) };
     parses.set(source.file, kept);
     return kept.result;
   };
