@@ -84,6 +84,9 @@ const REQUESTS: readonly ((workspace: Workspace, at: TextDocumentPositionParams)
   answers.format,
 ];
 
+/** The text after some edits: every other one is in both nets, the rest move the second. */
+const edited = (edits: number): string => WARM_UP_TEXT.replace('net Streams {', `net Streams { // ${edits}`).replace('net Twins {', `${'\n'.repeat(edits % 2)}net Twins { // ${edits >> 1}`);
+
 /** Resolves when all is done, or `wanted` no longer. After each request what has come in meanwhile goes first. */
 export async function warmUp(wanted: () => boolean): Promise<void> {
   let document = TextDocument.create(URI, 'zz', 0, WARM_UP_TEXT);
@@ -93,7 +96,7 @@ export async function warmUp(wanted: () => boolean): Promise<void> {
     for (const request of REQUESTS) {
       await setImmediate();
       if (!wanted()) return;
-      document = TextDocument.update(document, [{ text: WARM_UP_TEXT + '\n'.repeat(round) }], round);
+      document = TextDocument.update(document, [{ text: edited(round) }], round);
       workspace.changed();
       await request(workspace, at);
     }
