@@ -235,7 +235,7 @@ describe('settings', () => {
   });
 
   it.each([
-    ['batch 1.5', ['ZZ5002 3:25']], ['batch many', ['ZZ5002 3:25']], ['normalize 3', ['ZZ5002 3:29']], ['optimizer 3', ['ZZ5002 3:29']], ['optimizer adam(lr: 0)', ['ZZ5002 3:38']],
+    ['batch 1.5', ['ZZ5002 3:25']], ['batch many', ['ZZ5002 3:25']], ['normalize 3', ['ZZ5002 3:29']], ['optimizer 3', ['ZZ5002 3:29']], ['optimizer adam(lr: 0)', ['ZZ5002 3:38']], ['optimizer sgd(nesterov: true)', ['ZZ5002 3:29']], ['optimizer sgd(lr: 0.1, nesterov: true, momentum: 0)', ['ZZ5002 3:29']],
     ['optimizer adam(rate: 1)', ['ZZ2004 3:34']], ['schedule step', ['ZZ2005 3:28']], ['schedule linear', ['ZZ5004 3:28']], ['speed 3 batch 0', ['ZZ5001 3:19', 'ZZ5002 3:33']], ['dataset synthetic seed 4294967296', ['ZZ5002 3:42']],
   ])('%s', (text, expected) => {
     expect(checkItems(`y = image train { ${text} }`)).toEqual(expected);

@@ -17,9 +17,16 @@ interface Choice<T> {
   readonly params: Params;
   readonly summary: string;
   readonly make: (args: Record<string, unknown>) => T;
+  /** What is wrong with the arguments together. */
+  readonly wrong: (args: Record<string, unknown>) => string | undefined;
 }
 
-const choice = <P extends Params, T>(params: P, summary: string, make: (args: Args<P>) => T): Choice<T> => ({ params, summary, make: (args) => make(args as Args<P>) });
+const choice = <P extends Params, T>(params: P, summary: string, make: (args: Args<P>) => T, wrong: (args: Args<P>) => string | undefined = () => undefined): Choice<T> => ({
+  params,
+  summary,
+  make: (args) => make(args as Args<P>),
+  wrong: (args) => wrong(args as Args<P>),
+});
 
 const fraction = number({ min: 0, below: 1 });
 const rate = number({ above: 0 });
@@ -34,6 +41,7 @@ export const OPTIMIZERS = {
     { lr: or(rate, 1e-2, '1e-2'), momentum: or(fraction, 0), nesterov: or(bool, false) },
     'Steps along the gradient, or along its running sum with `momentum`.',
     (args): OptimizerSettings => ({ kind: 'sgd', ...args }),
+    ({ nesterov, momentum }) => (nesterov && momentum === 0 ? 'nesterov needs a momentum above 0, as in sgd(momentum: 0.9, nesterov: true)' : undefined),
   ),
 };
 
@@ -64,7 +72,9 @@ function oneOf<T>(noun: string, choices: Readonly<Record<string, Choice<T>>>): P
         return undefined;
       }
       const bound = bind(c, expr, found.params);
-      return bound && found.make(bound);
+      const wrong = bound && found.wrong(bound);
+      if (wrong !== undefined) fail(c, 'ZZ5002', expr.loc, wrong);
+      return bound && wrong === undefined ? found.make(bound) : undefined;
     },
   };
 }
