@@ -31,7 +31,7 @@ export type Override = readonly [key: string, value: string];
 export const addTrainingFlags = (command: Command): Command =>
   command
     .addOption(offering('--data <name>', 'cifar10, synthetic, or a path to images (the setting dataset)', BUILT_IN))
-    .addOption(offering('--optimizer <call>', 'adam(lr: 1e-3), adamw(...), amsgrad(...) or sgd(...)', ['adam', 'adamw', 'amsgrad', 'sgd']))
+    .addOption(offering('--optimizer <call>', 'adam(lr: 1e-3), adamw(...), amsgrad(...), rmsprop(...) or sgd(...)', ['adam', 'adamw', 'amsgrad', 'rmsprop', 'sgd']))
     .addOption(offering('--schedule <call>', 'constant, cosine(warmup: 100), step(every: 10) or inverse(rate: 1e-4)', ['constant', 'cosine', 'step', 'inverse']))
     .option('--batch <images>', 'distinct images a step')
     .option('--epochs <count>', 'times that every image enters')

@@ -114,7 +114,7 @@ export const CODES = {
   ZZ5001: error('unknown setting', 'train has no such key.'),
   ZZ5002: error('bad setting', 'The setting takes another kind of value.'),
   ZZ5003: error('setting given twice', 'Each key of train stands once.'),
-  ZZ5004: error('unknown optimizer or schedule', 'Optimizers: adam, adamw, amsgrad, sgd. Schedules: constant, cosine, step, inverse.'),
+  ZZ5004: error('unknown optimizer or schedule', 'Optimizers: adam, adamw, amsgrad, rmsprop, sgd. Schedules: constant, cosine, step, inverse.'),
   ZZ5005: error('unknown view operation', 'Views are made of hflip, crop, blur, sometimes, cutout, brightness, noise and each.'),
   ZZ5006: error('two train blocks', 'A net has at most one train block.'),
   ZZ5007: error('not a view', 'A view reads one input of the net, directly or through another view.'),

@@ -52,6 +52,7 @@ const OPTIMIZERS: Readonly<Record<OptimizerSettings['kind'], Readonly<Record<str
   adam: moments,
   adamw: moments,
   amsgrad: moments,
+  rmsprop: { lr: atLeast(0), alpha: atLeast(0), eps: atLeast(0), momentum: atLeast(0) },
   sgd: { lr: atLeast(0), momentum: atLeast(0), nesterov: { type: 'boolean' } },
 };
 const SCHEDULES: Kinds<ScheduleSettings> = {

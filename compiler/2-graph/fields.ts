@@ -37,6 +37,7 @@ export const OPTIMIZERS: { readonly [K in OptimizerSettings['kind']]: FieldsOf<E
   adam,
   adamw: adam,
   amsgrad: adam,
+  rmsprop: { lr: float, alpha: float, eps: float, momentum: float },
   sgd: { lr: float, momentum: float, nesterov: bool },
 };
 

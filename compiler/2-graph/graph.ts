@@ -82,6 +82,7 @@ export type Augmentation =
 
 export type OptimizerSettings =
   | { readonly kind: 'adam' | 'adamw' | 'amsgrad'; readonly lr: number; readonly beta1: number; readonly beta2: number; readonly eps: number }
+  | { readonly kind: 'rmsprop'; readonly lr: number; readonly alpha: number; readonly eps: number; readonly momentum: number }
   | { readonly kind: 'sgd'; readonly lr: number; readonly momentum: number; readonly nesterov: boolean };
 
 export type ScheduleSettings =

@@ -11,7 +11,7 @@ import type { Formulas } from './learning-rate.ts';
 
 /**
  * Appends the update of every weight that has a gradient, with its moments as states `m.<weight>`, `v.<weight>` and `vmax.<weight>`.
- * The formulas are PyTorch's (torch.optim.Adam, AdamW, SGD). Gradients are clipped first (clip_grad_norm_, all together);
+ * The formulas are PyTorch's (torch.optim.Adam, AdamW, RMSprop, SGD). Gradients are clipped first (clip_grad_norm_, all together);
  * then weight decay is added to them, except with adamw, where it shrinks the weight itself (Loshchilov and Hutter, 2019).
  * Only weights whose `decay` is set decay. Graphs without gradients stay as they are.
  */
@@ -69,23 +69,31 @@ const OPTIMIZERS: { readonly [K in OptimizerSettings['kind']]: OptimizerRule<K> 
     const shrink = (): ValueId => op('sub', 1, op('mul', rate, decay));
     return adam(settings, task, decay === 0 ? weight : op('mul', weight, shared('shrink', shrink)), gradient);
   },
-  sgd: ({ momentum, nesterov }, task) => {
-    const { weight, rate, op, state } = task;
+  rmsprop: ({ alpha, eps, momentum }, task) => {
+    const { op, state } = task;
     const gradient = withDecay(task);
-    const stepped = (direction: ValueId): Update => ({ target: weight, value: op('sub', weight, op('mul', direction, rate)) });
-    if (momentum === 0) return [stepped(gradient)];
-    const m = state('m');
-    const velocity = op('add', op('mul', m, momentum), gradient);
-    const direction = nesterov ? op('add', gradient, op('mul', velocity, momentum)) : velocity;
-    return [stepped(direction), { target: m, value: velocity }];
+    const v = state('v');
+    const square = op('add', op('mul', v, alpha), op('mul', op('square', gradient), 1 - alpha));
+    const scaled = op('div', gradient, op('add', op('sqrt', square), eps));
+    return [...descent(task, scaled, momentum), { target: v, value: square }];
   },
+  sgd: ({ momentum, nesterov }, task) => descent(task, withDecay(task), momentum, nesterov),
 };
+
+/** A step along a gradient, or along its running sum where there is momentum; Nesterov's looks one step of the sum ahead. */
+function descent({ weight, rate, op, state }: Task, gradient: ValueId, momentum: number, nesterov = false): Update[] {
+  const stepped = (direction: ValueId): Update => ({ target: weight, value: op('sub', weight, op('mul', direction, rate)) });
+  if (momentum === 0) return [stepped(gradient)];
+  const m = state('m');
+  const velocity = op('add', op('mul', m, momentum), gradient);
+  return [stepped(nesterov ? op('add', gradient, op('mul', velocity, momentum)) : velocity), { target: m, value: velocity }];
+}
 
 /** L2 decay: the gradient of decay / 2 * |w|^2 is added. */
 const withDecay = ({ weight, gradient, decay, op }: Task): ValueId => (decay === 0 ? gradient : op('add', gradient, op('mul', weight, decay)));
 
 /** Adam (Kingma and Ba, 2015), and AMSGrad (Reddi, Kale and Kumar, 2018) with the largest second moment so far, in PyTorch's order of operations. */
-function adam(settings: Exclude<OptimizerSettings, { kind: 'sgd' }>, task: Task, from: ValueId, gradient: ValueId): Update[] {
+function adam(settings: Extract<OptimizerSettings, { beta1: number }>, task: Task, from: ValueId, gradient: ValueId): Update[] {
   const { kind, beta1, beta2, eps } = settings;
   const { weight, rate, op, state, shared } = task;
   const m = state('m');

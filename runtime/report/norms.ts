@@ -11,7 +11,7 @@ export interface WeightNorms {
   readonly first: number;
   readonly now: number;
   readonly moved: number;
-  /** Of the running mean of the gradients that the optimiser keeps (clipped, and with the decay that is added to them). Absent where it keeps none. */
+  /** Of the running mean of the gradients that the optimiser keeps (clipped, and with the decay that is added to them). Absent where it keeps none, as rmsprop, whose sum is of scaled ones. */
   readonly gradient?: number;
 }
 
@@ -28,12 +28,13 @@ export function weightNorms(model: Model): (checkpoint: Pick<Checkpoint, 'tensor
   const { optimizer } = model.train;
   // Momentum adds gradients up; Adam takes their mean.
   const share = optimizer.kind === 'sgd' ? 1 - optimizer.momentum : 1;
+  const keepsMean = optimizer.kind !== 'rmsprop';
   return ({ tensors }) =>
     weights.flatMap(({ id, shape }) => {
       const start = first.get(id);
       const now = tensors.get(id)?.data;
       const moment = tensors.get(`m.${id}`)?.data;
       if (!start || !now) return [];
-      return [{ id, shape, first: norm(start), now: norm(now), moved: norm(now.map((value, i) => value - (start[i] ?? 0))), ...(moment && { gradient: share * norm(moment) }) }];
+      return [{ id, shape, first: norm(start), now: norm(now), moved: norm(now.map((value, i) => value - (start[i] ?? 0))), ...(keepsMean && moment && { gradient: share * norm(moment) }) }];
     });
 }

@@ -231,6 +231,7 @@ describe('settings', () => {
       dataset: 'my photos', optimizer: { kind: 'sgd', lr: 0.1, momentum: 0.9, nesterov: true }, schedule: { kind: 'step', every: 5, factor: 0.2 },
       batch: 7, epochs: 3, seed: 42, normalize: 'none', weightDecay: 1e-4, clipNorm: 2,
     });
+    expect(train('optimizer rmsprop(alpha: 0.9)').optimizer).toEqual({ kind: 'rmsprop', lr: 0.01, alpha: 0.9, eps: 1e-8, momentum: 0 });
     expect(train('optimizer amsgrad schedule cosine').optimizer).toEqual({ ...DEFAULT_SETTINGS.optimizer, kind: 'amsgrad' });
   });
 

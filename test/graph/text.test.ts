@@ -52,6 +52,7 @@ describe('the text form', () => {
 
   it.each([
     { optimizer: { kind: 'adamw', lr: 1, beta1: 0, beta2: 0.1, eps: 0 }, schedule: { kind: 'cosine', warmup: 100 } },
+    { optimizer: { kind: 'rmsprop', lr: 0.01, alpha: 0.99, eps: 1e-8, momentum: 0.5 }, schedule: { kind: 'constant' } },
     { optimizer: { kind: 'amsgrad', lr: 1e-300, beta1: 0, beta2: 0.1, eps: 0 }, schedule: { kind: 'step', every: 10, factor: 0.5 } },
     { optimizer: { kind: 'sgd', lr: 2.53e-4, momentum: 0.9, nesterov: false }, schedule: { kind: 'inverse', rate: 1 / 3 } },
   ] as const)('reads back the settings $optimizer.kind and $schedule.kind', (change) => {

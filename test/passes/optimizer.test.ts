@@ -59,6 +59,13 @@ function torch(settings: OptimizerSettings, decay: number): (p: number, g: numbe
       }
       return p - lr * g;
     }
+    if (settings.kind === 'rmsprop') {
+      if (decay !== 0) g += decay * p;
+      v = settings.alpha * v + (1 - settings.alpha) * g * g;
+      g /= Math.sqrt(v) + settings.eps;
+      if (settings.momentum !== 0) g = buffer = settings.momentum * (buffer ?? 0) + g;
+      return p - lr * g;
+    }
     const { beta1, beta2, eps } = settings;
     if (settings.kind === 'adamw') p -= lr * decay * p;
     else if (decay !== 0) g += decay * p;
@@ -117,6 +124,8 @@ const OPTIMIZERS: Readonly<Record<string, OptimizerSettings>> = {
   'adam without a first moment': { ...ADAM, beta1: 0 },
   adamw: { ...ADAM, kind: 'adamw' },
   amsgrad: { ...ADAM, kind: 'amsgrad', beta2: 0.9 },
+  rmsprop: { kind: 'rmsprop', lr: 0.01, alpha: 0.99, eps: 1e-8, momentum: 0 },
+  'rmsprop with momentum': { kind: 'rmsprop', lr: 0.01, alpha: 0.9, eps: 1e-3, momentum: 0.8 },
   sgd: { kind: 'sgd', lr: 0.1, momentum: 0, nesterov: false },
   'sgd with momentum': { kind: 'sgd', lr: 0.1, momentum: 0.9, nesterov: false },
   'sgd with Nesterov momentum': { kind: 'sgd', lr: 0.1, momentum: 0.9, nesterov: true },

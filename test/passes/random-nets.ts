@@ -11,7 +11,7 @@ export function randomNet(seed: number): string {
   const random = seeded(seed);
   const body = oneOf(random, streams, twin, stack)(random);
   const auxiliary = random() < 0.3 ? `loss 0.3 * softmax_cross_entropy(features -> dense(4))` : '';
-  const optimizer = oneOf(random, 'adam(lr: 1e-3)', 'adamw(lr: 1e-3)', 'amsgrad(lr: 1e-3)', 'sgd(lr: 0.1)', 'sgd(lr: 0.1, momentum: 0.9, nesterov: true)');
+  const optimizer = oneOf(random, 'adam(lr: 1e-3)', 'adamw(lr: 1e-3)', 'amsgrad(lr: 1e-3)', 'rmsprop(lr: 1e-3)', 'sgd(lr: 0.1)', 'sgd(lr: 0.1, momentum: 0.9, nesterov: true)');
   const settings = oneOf(random, '', 'weight_decay 1e-2', 'clip_norm 0.5', 'schedule cosine(warmup: 2)');
   return `net Random {
   input image: [8, 8, 2]

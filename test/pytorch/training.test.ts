@@ -57,6 +57,11 @@ const NETS: Readonly<Record<string, string>> = {
   output logits
   loss softmax_cross_entropy(logits)
   train { optimizer adamw(lr: 1e-3) schedule inverse(rate: 0.1) batch 4 epochs 2 seed 7 weight_decay 1e-2 normalize none } }`,
+  scaled: `net Plain { input image: [${HEIGHT}, ${WIDTH}, 1]
+  logits = image -> conv(4, stride: 2) -> relu -> flatten -> dense(3)
+  output logits
+  loss softmax_cross_entropy(logits)
+  train { optimizer rmsprop(lr: 1e-3, alpha: 0.9, momentum: 0.5) batch 4 epochs 2 seed 8 weight_decay 1e-3 normalize none } }`,
 };
 
 interface Files {

@@ -59,6 +59,7 @@ const OPTIMIZERS = [
   'optimizer adam(lr: 1e-3) weight_decay 0.1 clip_norm 0.5',
   'optimizer amsgrad(lr: 1e-3) schedule cosine(warmup: 2)',
   'optimizer adamw(lr: 1e-3) weight_decay 0.1',
+  'optimizer rmsprop(lr: 1e-3, momentum: 0.9) weight_decay 0.01',
   'optimizer sgd(lr: 0.05)',
   'optimizer sgd(lr: 0.05, momentum: 0.9, nesterov: true) weight_decay 0.01 clip_norm 1',
 ];

@@ -37,6 +37,11 @@ export const OPTIMIZERS = {
   adam: adamLike('adam', 'Steps of about the rate, whatever the size of the gradients (Kingma and Ba, 2015).'),
   adamw: adamLike('adamw', 'As adam, but weight decay shrinks the weights themselves (Loshchilov and Hutter, 2019).'),
   amsgrad: adamLike('amsgrad', 'As adam, over the largest second moment so far (Reddi et al., 2018).'),
+  rmsprop: choice(
+    { lr: or(rate, 1e-2, '1e-2'), alpha: or(fraction, 0.99), eps: or(rate, 1e-8, '1e-8'), momentum: or(fraction, 0) },
+    'Steps along the gradient over the root of its running mean square (Tieleman and Hinton, 2012), or along their running sum with `momentum`.',
+    (args): OptimizerSettings => ({ kind: 'rmsprop', ...args }),
+  ),
   sgd: choice(
     { lr: or(rate, 1e-2, '1e-2'), momentum: or(fraction, 0), nesterov: or(bool, false) },
     'Steps along the gradient, or along its running sum with `momentum`.',

@@ -47,7 +47,7 @@ function search(nodes: readonly Node[], roots: readonly ValueId[], made: Readonl
 
 /**
  * A narrowed net that learns at the pace of the full one. A filter whose written deviation was meant for more inputs gets one that keeps the variance
- * of its results: std * sqrt(full fan_in / fan_in). Adam's steps are of one size whatever the gradients, so with fewer inputs each must be larger:
+ * of its results: std * sqrt(full fan_in / fan_in). Steps of Adam and RMSprop are of one size whatever the gradients, so with fewer inputs each must be larger:
  * the learning rate is divided by the width (Yang et al., "Tensor Programs V", 2022).
  */
 export function paced(narrow: Graph, full: Graph, width: number): Graph {

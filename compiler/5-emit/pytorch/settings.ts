@@ -48,6 +48,8 @@ const OPTIMIZERS: { readonly [K in OptimizerSettings['kind']]: (settings: Optimi
   adam: adam('Adam'),
   adamw: adam('AdamW'),
   amsgrad: adam('Adam', ['amsgrad=True']),
+  rmsprop: ({ lr, alpha, eps, momentum }) =>
+    `torch.optim.RMSprop(groups, ${[`lr=${number(lr)}`, `alpha=${number(alpha)}`, `eps=${number(eps)}`, ...(momentum === 0 ? [] : [`momentum=${number(momentum)}`])].join(', ')})`,
   sgd: ({ lr, momentum, nesterov }) => `torch.optim.SGD(groups, ${[`lr=${number(lr)}`, ...(momentum === 0 ? [] : [`momentum=${number(momentum)}`]), ...(nesterov && momentum > 0 ? ['nesterov=True'] : [])].join(', ')})`,
 };
 
