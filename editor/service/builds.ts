@@ -42,7 +42,7 @@ export function buildsOf(program: Program, before = NOTHING): Builds {
   if (!main || hasErrors(program.diagnostics)) return { of: once((net) => build(program, net)), kept: before };
   const surroundings = surroundingsOf(program, main);
   const known = (surroundings === before.surroundings ? before : NOTHING).builds;
-  const texts = textsOf(main);
+  const texts = once(textsOf(main));
   const builds = new Map(main.ast.nets.flatMap((net) => {
     const { key } = texts(net);
     const found = known.get(key);

@@ -20,7 +20,7 @@ interface Place {
   readonly lines: number;
 }
 
-/** Parts by their texts. */
+/** The parts of a text, by their own texts. */
 export type Parts = ReadonlyMap<string, Part>;
 
 /** Longer texts are read as a whole, which knows the limits. */
@@ -46,8 +46,7 @@ export function parseInParts(source: Source, before: Parts = new Map()): { reado
   const [first] = found;
   if (first && found.length === 1) return { result: first.alone, parts };
   const sound = found.every(({ alone: { diagnostics, file } }, i) => diagnostics.length === 0 && (i === 0 || file.imports.length === 0));
-  if (!sound) return { result: parse(source), parts: new Map([...before, ...parts]) };
-  return { result: joined(source, found), parts };
+  return { result: sound ? joined(source, found) : parse(source), parts };
 }
 
 /** The text cut above every line that begins with `net`. */

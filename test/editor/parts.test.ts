@@ -40,6 +40,14 @@ describe('what is read again', () => {
   });
 });
 
+test('what is kept does not grow, whatever is written', () => {
+  let parts = both(ONE + TWO);
+  for (let i = 0; i < 20; i++) {
+    parts = both(`${ONE.replace('4', String(i))}${i % 3 === 0 ? TWO : TWO.replace('}', '')}`, parts);
+    expect(parts.size).toBe(2);
+  }
+});
+
 test.each([
   ['an import below a net', `${ONE}import "a.zz"\n${TWO}`],
   ['a net in a net', `${ONE.replace('}', '')}${TWO}}\n`],
