@@ -73,7 +73,7 @@ const OPTIMIZERS: { readonly [K in OptimizerSettings['kind']]: OptimizerRule<K> 
     const { op, state } = task;
     const gradient = withDecay(task);
     const v = state('v');
-    const square = op('add', op('mul', v, alpha), op('mul', op('square', gradient), 1 - alpha));
+    const square = meanSquare(task, v, gradient, alpha);
     const scaled = op('div', gradient, op('add', op('sqrt', square), eps));
     return [...descent(task, scaled, momentum), { target: v, value: square }];
   },
@@ -92,6 +92,9 @@ function descent({ weight, rate, op, state }: Task, gradient: ValueId, momentum:
 /** L2 decay: the gradient of decay / 2 * |w|^2 is added. */
 const withDecay = ({ weight, gradient, decay, op }: Task): ValueId => (decay === 0 ? gradient : op('add', gradient, op('mul', weight, decay)));
 
+/** The running mean of a gradient's square, of which `kept` is what was. */
+const meanSquare = ({ op }: Task, was: ValueId, gradient: ValueId, kept: number): ValueId => op('add', op('mul', was, kept), op('mul', op('square', gradient), 1 - kept));
+
 /** Adam (Kingma and Ba, 2015), and AMSGrad (Reddi, Kale and Kumar, 2018) with the largest second moment so far, in PyTorch's order of operations. */
 function adam(settings: Extract<OptimizerSettings, { beta1: number }>, task: Task, from: ValueId, gradient: ValueId): Update[] {
   const { kind, beta1, beta2, eps } = settings;
@@ -99,7 +102,7 @@ function adam(settings: Extract<OptimizerSettings, { beta1: number }>, task: Tas
   const m = state('m');
   const v = state('v');
   const newM = op('add', op('mul', m, beta1), op('mul', gradient, 1 - beta1));
-  const newV = op('add', op('mul', v, beta2), op('mul', op('square', gradient), 1 - beta2));
+  const newV = meanSquare(task, v, gradient, beta2);
   const updates = [{ target: m, value: newM }, { target: v, value: newV }];
   let second = newV;
   if (kind === 'amsgrad') {

@@ -27,14 +27,13 @@ export function weightNorms(model: Model): (checkpoint: Pick<Checkpoint, 'tensor
   const first = initialValues(persistent(model), model.train.seed);
   const { optimizer } = model.train;
   // Momentum adds gradients up; Adam takes their mean.
-  const share = optimizer.kind === 'sgd' ? 1 - optimizer.momentum : 1;
-  const keepsMean = optimizer.kind !== 'rmsprop';
+  const share = optimizer.kind === 'rmsprop' ? undefined : optimizer.kind === 'sgd' ? 1 - optimizer.momentum : 1;
   return ({ tensors }) =>
     weights.flatMap(({ id, shape }) => {
       const start = first.get(id);
       const now = tensors.get(id)?.data;
       const moment = tensors.get(`m.${id}`)?.data;
       if (!start || !now) return [];
-      return [{ id, shape, first: norm(start), now: norm(now), moved: norm(now.map((value, i) => value - (start[i] ?? 0))), ...(keepsMean && moment && { gradient: share * norm(moment) }) }];
+      return [{ id, shape, first: norm(start), now: norm(now), moved: norm(now.map((value, i) => value - (start[i] ?? 0))), ...(share !== undefined && moment && { gradient: share * norm(moment) }) }];
     });
 }
