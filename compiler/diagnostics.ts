@@ -131,10 +131,12 @@ export function diagnostic(code: Code, loc: Loc, message: string, more: Pick<Par
 
 export const hasErrors = (diagnostics: readonly Diagnostic[]): boolean => diagnostics.some((d) => d.severity === 'error');
 
+export const LINE_END = /\r\n|\n|\r/g;
+
 /** A function from spans of `text` to places. It makes the table of line starts once; a place then costs a binary search. */
 export function locator(source: Source): (span: Span) => Loc {
   const starts = [0];
-  for (const end of source.text.matchAll(/\r\n|\n|\r/g)) starts.push(end.index + end[0].length);
+  for (const end of source.text.matchAll(LINE_END)) starts.push(end.index + end[0].length);
   return (span) => {
     let [low, high] = [0, starts.length - 1];
     while (low < high) {

@@ -12,7 +12,7 @@ import { BadNumber, BadString, endOf, is, Key, LBrace, lex, LParen, LSquare, Min
 import type { Lexed } from './tokens.ts';
 
 export const MAX_BYTES = 2 * 1024 * 1024;
-const MAX_TOKENS = 300_000;
+export const MAX_TOKENS = 300_000;
 const MAX_IDENTIFIER = 255;
 /** Brackets and blocks one inside the other, and minuses in a row. */
 export const MAX_NESTING = 100;

@@ -10,6 +10,7 @@ import { hasErrors } from '../../compiler/diagnostics.ts';
 import { collectFacts } from './facts.ts';
 import type { Facts } from './facts.ts';
 import { lazy, once } from './lazy.ts';
+import { movedLoc, withPlaces } from './tree.ts';
 
 export interface BuiltNet {
   readonly checked: CheckedNet;
@@ -103,16 +104,16 @@ interface Move {
 
 /** A build of nets that stand elsewhere now. */
 function moved({ checked, facts, passErrors }: BuiltNet, moves: readonly Move[]): BuiltNet {
-  const stays = moves.every(({ from, to }) => from.loc.span.start === to.loc.span.start && from.loc.line === to.loc.line);
-  const net = movedNet(checked.net, moves);
-  const used = new Set([...checked.used].map((each) => movedNet(each, moves)));
-  if (stays) return { checked: { ...checked, net, used }, facts, passErrors };
-  const to = (loc: Loc): Loc => movedLoc(loc, moves);
-  const found = (all: readonly Diagnostic[]): readonly Diagnostic[] => all.map((each) => movedDiagnostic(each, to));
   const back = moves.map((move): Move => ({ from: move.to, to: move.from }));
-  const from = (loc: Loc): Loc => movedLoc(loc, back);
+  const found = (all: readonly Diagnostic[]): readonly Diagnostic[] => withPlaces(all, (loc) => movedInNet(loc, moves));
+  const from = (loc: Loc): Loc => movedInNet(loc, back);
   return {
-    checked: { ...checked, net, used, diagnostics: found(checked.diagnostics) },
+    checked: {
+      ...checked,
+      net: movedNet(checked.net, moves),
+      used: new Set([...checked.used].map((each) => movedNet(each, moves))),
+      diagnostics: found(checked.diagnostics),
+    },
     facts: {
       at: (loc) => facts.at(from(loc)),
       weightsOf: (loc) => facts.weightsOf(from(loc)),
@@ -128,23 +129,10 @@ function moved({ checked, facts, passErrors }: BuiltNet, moves: readonly Move[])
 const movedNet = (net: Net, moves: readonly Move[]): Net => moves.find(({ from }) => from === net)?.to ?? net;
 
 /** A place in one of the nets, and any other as it is. */
-function movedLoc(loc: Loc, moves: readonly Move[]): Loc {
-  const { file, line, column, span: { start, end } } = loc;
-  const move = moves.find(({ from }) => from.loc.file === file && from.loc.span.start <= start && end <= from.loc.span.end);
+function movedInNet(loc: Loc, moves: readonly Move[]): Loc {
+  const move = moves.find(({ from }) => from.loc.file === loc.file && from.loc.span.start <= loc.span.start && loc.span.end <= from.loc.span.end);
   if (!move) return loc;
   const [from, to] = [move.from.loc, move.to.loc];
-  const by = to.span.start - from.span.start;
-  return {
-    file,
-    line: line + to.line - from.line,
-    // In its first line a net may have moved to the side.
-    column: line === from.line ? column + to.column - from.column : column,
-    span: { start: start + by, end: end + by },
-  };
+  // In its first line a net may have moved to the side.
+  return movedLoc(loc, to.span.start - from.span.start, to.line - from.line, loc.line === from.line ? to.column - from.column : 0);
 }
-
-const movedDiagnostic = (diagnostic: Diagnostic, to: (loc: Loc) => Loc): Diagnostic => ({
-  ...diagnostic,
-  loc: to(diagnostic.loc),
-  ...(diagnostic.related && { related: diagnostic.related.map(({ message, loc }) => ({ message, loc: to(loc) })) }),
-});

@@ -1,10 +1,12 @@
 // A text's tree, put together from the trees of its parts: a net that an edit leaves alone is not read again, only moved.
 
 import type { File, Net } from '../../compiler/1-syntax/ast.ts';
-import { parse } from '../../compiler/1-syntax/parse.ts';
+import { MAX_TOKENS, parse } from '../../compiler/1-syntax/parse.ts';
 import type { ParseResult, Token } from '../../compiler/1-syntax/parse.ts';
-import type { Loc, Source } from '../../compiler/diagnostics.ts';
+import { LINE_END } from '../../compiler/diagnostics.ts';
+import type { Source } from '../../compiler/diagnostics.ts';
 import { lazy } from './lazy.ts';
+import { movedLoc, movedSpan, withPlaces } from './tree.ts';
 
 /** A part that was read by itself, and its tree and tokens where it stands in the text. */
 interface Part {
@@ -23,15 +25,13 @@ interface Place {
 /** The parts of a text, by their own texts. */
 export type Parts = ReadonlyMap<string, Part>;
 
-/** Longer texts are read as a whole, which knows the limits. */
-const LONGEST = 300_000;
-
 /**
  * Parses a text as `parse` does; parts of `before` are not read again. Neither strings nor comments go over the end of a line, and a file is one import or net after the other,
  * so what is read of its parts is what is read of the whole, if the parts have no errors. With errors the whole is read, as these reach beyond a part.
  */
 export function parseInParts(source: Source, before: Parts = new Map()): { readonly result: ParseResult; readonly parts: Parts } {
-  const texts = source.text.length > LONGEST ? [source.text] : cut(source.text);
+  // A text that may have too many tokens is read as a whole, which tells of it.
+  const texts = source.text.length > MAX_TOKENS ? [source.text] : cut(source.text);
   const parts = new Map<string, Part>();
   const found: Part[] = [];
   let at: Place = { offset: 0, lines: 0 };
@@ -41,7 +41,7 @@ export function parseInParts(source: Source, before: Parts = new Map()): { reado
     const part = known && samePlace(known.at, at) ? known : placed(alone, at);
     parts.set(text, part);
     found.push(part);
-    at = { offset: at.offset + text.length, lines: at.lines + (text.match(/\r\n|\n|\r/g)?.length ?? 0) };
+    at = { offset: at.offset + text.length, lines: at.lines + (text.match(LINE_END)?.length ?? 0) };
   }
   const [first] = found;
   if (first && found.length === 1) return { result: first.alone, parts };
@@ -55,8 +55,8 @@ const cut = (text: string): string[] => text.split(/(?<=\n)(?=net\b)/);
 const samePlace = (a: Place, b: Place): boolean => a.offset === b.offset && a.lines === b.lines;
 
 function placed(alone: ParseResult, at: Place): Part {
-  const tokens = lazy(() => alone.tokens.map((token): Token => ({ ...token, span: { start: token.span.start + at.offset, end: token.span.end + at.offset } })));
-  return { alone, at, file: at.offset === 0 ? alone.file : moved(alone.file, at), tokens };
+  const tokens = lazy(() => alone.tokens.map((token): Token => ({ ...token, span: movedSpan(token.span, at.offset) })));
+  return { alone, at, file: at.offset === 0 ? alone.file : withPlaces(alone.file, (loc) => movedLoc(loc, at.offset, at.lines)), tokens };
 }
 
 function joined({ file, text }: Source, parts: readonly Part[]): ParseResult {
@@ -70,18 +70,3 @@ function joined({ file, text }: Source, parts: readonly Part[]): ParseResult {
     diagnostics: [],
   };
 }
-
-/** A tree with all its places moved down. */
-function moved<T>(tree: T, by: Place): T {
-  if (typeof tree !== 'object' || tree === null) return tree;
-  if (Array.isArray(tree)) return tree.map((each: unknown) => moved(each, by)) as T;
-  if (isLoc(tree)) {
-    const { file, line, column, span } = tree;
-    return { file, line: line + by.lines, column, span: { start: span.start + by.offset, end: span.end + by.offset } } as Loc & T;
-  }
-  const copy = { ...tree };
-  for (const key in copy) copy[key] = moved(copy[key], by);
-  return copy;
-}
-
-const isLoc = (node: object): node is Loc => 'span' in node;
