@@ -1,6 +1,7 @@
 // What is known of one text: tokens, tree, program, the meaning of its names, what each net builds, what is wrong. Every part is made when it is first asked for.
 
 import type { File, Net } from '../../compiler/1-syntax/ast.ts';
+import { parse } from '../../compiler/1-syntax/parse.ts';
 import type { ParseResult, Token } from '../../compiler/1-syntax/parse.ts';
 import { checkNet, loadProgram } from '../../compiler/2-graph/build.ts';
 import type { Program, Reader } from '../../compiler/2-graph/build.ts';
@@ -13,8 +14,8 @@ import type { Facts } from './facts.ts';
 import { lazy, once } from './lazy.ts';
 import { resolveNames } from './names.ts';
 import type { Names } from './names.ts';
-import { parseInParts } from './parts.ts';
-import type { Parts } from './parts.ts';
+import { reparse } from './reparse.ts';
+import type { Sound } from './reparse.ts';
 
 export interface Analysis {
   readonly source: Source;
@@ -43,7 +44,8 @@ export interface Analysis {
 interface Parsed {
   readonly source: Source;
   readonly result: ParseResult;
-  readonly parts: Parts;
+  /** The last text of the file without syntax errors. */
+  readonly sound: Sound | undefined;
 }
 
 /**
@@ -51,20 +53,28 @@ interface Parsed {
  * and if nothing at all has changed, `before` is given back.
  */
 export function analyze(file: string, reader: Reader, before?: Analysis): Analysis {
+  const { program, parses } = load(file, reader, before?.parses);
+  return before && sameProgram(before, parses, program) ? before : analysisOf(file, reader, { program, parses }, before?.builds);
+}
+
+/** Reads a file and its imports. What `before` holds is out of reach of all that is made later: an analysis would keep the one before it, and so all before that. */
+function load(file: string, reader: Reader, before: Analysis['parses'] = new Map()): Pick<Analysis, 'program' | 'parses'> {
   const parses = new Map<string, Parsed>();
-  const parsed = (source: Source): ParseResult => {
-    const known = parses.get(source.file) ?? before?.parses.get(source.file);
-    const kept = known?.source.text === source.text ? known : { source, ...parseInParts(source, known?.parts) };
-    parses.set(source.file, kept);
-    return kept.result;
-  };
-  const program = loadProgram(file, reader, parsed);
-  if (before && sameProgram(before, parses, program)) return before;
+  const program = loadProgram(file, reader, (source) => {
+    const known = parses.get(source.file) ?? before.get(source.file);
+    const parsed = known?.source.text === source.text ? known : read(source, known?.sound);
+    parses.set(source.file, parsed);
+    return parsed.result;
+  });
+  return { program, parses };
+}
+
+function analysisOf(file: string, reader: Reader, { program, parses }: ReturnType<typeof load>, before: Analysis['builds'] | undefined): Analysis {
   const source = program.main?.source ?? { file, text: '' };
-  const result = parsed(source);
+  const result = parses.get(source.file)?.result ?? parse(source);
   const tokens = lazy(() => result.tokens);
   const names = lazy(() => resolveNames(result.file, program.main?.library ?? { nets: new Map(), cells: new Map() }));
-  const builds = buildsOf(program, before?.builds);
+  const builds = buildsOf(program, before);
   const graph = once((net: Net) => checkNet(program, net).graph);
   const diagnostics = lazy(() => checkNets(program, (program.main?.ast.nets ?? []).map((net) => builds.of(net).checked), ({ net }) => builds.of(net).passErrors()));
   return {
@@ -88,6 +98,11 @@ export function analyze(file: string, reader: Reader, before?: Analysis): Analys
     facts: (net) => builds.of(net).facts,
     graph,
   };
+}
+
+function read(source: Source, before: Sound | undefined): Parsed {
+  const result = reparse(source, before);
+  return { source, result, sound: result.diagnostics.length === 0 ? { source, result } : before };
 }
 
 const sameProgram = (before: Analysis, parses: ReadonlyMap<string, Parsed>, program: Program): boolean =>

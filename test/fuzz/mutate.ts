@@ -50,7 +50,8 @@ const cut = (text: string, d: Dice, most: number): string => {
   return text.slice(start, start + d.below(most));
 };
 
-const MUTATIONS: readonly Mutation[] = [
+/** Small mutations, at one place. */
+const EDITS: readonly Mutation[] = [
   atPiece((all, at) => void all.splice(at, 1)),
   atPiece((all, at, d) => void all.splice(at, d.below(12))),
   atPiece((all, at) => void all.splice(at, 0, all[at] ?? '')),
@@ -66,6 +67,10 @@ const MUTATIONS: readonly Mutation[] = [
     const i = d.below(word.length);
     all[at] = d.pick([word.slice(0, i) + word.slice(i + 1), word.slice(0, i) + word.slice(i).charAt(0) + word.slice(i), `${word.slice(0, i)}q${word.slice(i + 1)}`]);
   }),
+];
+
+const MUTATIONS: readonly Mutation[] = [
+  ...EDITS,
   (text, d) => text.slice(0, d.below(text.length + 1)),
   (text, d) => text.slice(d.below(text.length + 1)),
   (text, d, other) => text.slice(0, d.below(text.length + 1)) + other.slice(d.below(other.length + 1)),
@@ -96,6 +101,12 @@ export function mutate(corpus: readonly string[], ...seed: readonly number[]): s
   let text = d.pick(corpus);
   for (let count = 1 + d.below(8); count > 0; count--) text = d.pick(MUTATIONS)(text, d, d.pick(corpus));
   return text;
+}
+
+/** A text with one small mutation, drawn from the seed. */
+export function edited(text: string, ...seed: readonly number[]): string {
+  const d = dice(...seed);
+  return d.pick(EDITS)(text, d, text);
 }
 
 /** Random fragments, with or without spaces between them. */

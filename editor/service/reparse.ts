@@ -1,0 +1,128 @@
+// Incremental parsing: of a text that was edited only the statements around the edit are read, and put into the tree of the last text that was sound.
+
+import type { Net } from '../../compiler/1-syntax/ast.ts';
+import { MAX_TOKENS, parse } from '../../compiler/1-syntax/parse.ts';
+import type { ParseResult, Token } from '../../compiler/1-syntax/parse.ts';
+import { LINE_END } from '../../compiler/diagnostics.ts';
+import type { Source, Span } from '../../compiler/diagnostics.ts';
+import { movedLoc, movedSpan, withPlaces } from './tree.ts';
+import type { Located } from './tree.ts';
+
+/** A text without syntax errors, and what was read of it. */
+export interface Sound {
+  readonly source: Source;
+  readonly result: ParseResult;
+}
+
+/**
+ * Parses a text as `parse` does; of what is as it was in `before` nothing is read again. A line begins without a string or a comment that is still open,
+ * and a file is one import or net after the other, a net one statement after the other: a run of whole lines with whole statements means the same by itself, if it has no errors.
+ * With errors the whole text is read, as these reach beyond it.
+ */
+export function reparse(source: Source, before?: Sound): ParseResult {
+  // A text that may have too many tokens is read as a whole, which tells of it.
+  if (!before || source.text.length > MAX_TOKENS) return parse(source);
+  return spliced(source, before, changedRun(before, source.text)) ?? parse(source);
+}
+
+/** What is read again: whole statements of a net, or whole imports and nets of the file. */
+interface Run {
+  /** Which net of the file it lies in; -1 for a run of imports and nets. */
+  readonly net: number;
+  /** In the text of before: from the start of a line to the end of one, or of the net. */
+  readonly span: Span;
+  /** The number of the first line. */
+  readonly line: number;
+}
+
+/** The smallest run around what a new text has in place of the old one's. */
+function changedRun({ source: { text: old }, result: { file } }: Sound, text: string): Run {
+  const change = changeOf(old, text);
+  const net = file.nets.findIndex(({ loc: { span } }) => span.start < change.start && change.end < span.end);
+  const [around, next] = [file.nets[net], file.nets[net + 1]];
+  if (around && startsLine(old, around) && endsLine(old, around, next?.loc.span.start ?? Infinity)) return { net, ...runIn(old, around.items, around, change) };
+  return { net: -1, ...runIn(old, [...file.imports, ...file.nets], file, change) };
+}
+
+/** What a new text does not share with the old one at both ends, as a part of the old one. */
+function changeOf(old: string, text: string): Span {
+  const room = Math.min(old.length, text.length);
+  let start = 0;
+  while (start < room && old.charCodeAt(start) === text.charCodeAt(start)) start++;
+  let end = 0;
+  while (end < room - start && old.charCodeAt(old.length - 1 - end) === text.charCodeAt(text.length - 1 - end)) end++;
+  return { start, end: old.length - end };
+}
+
+/** From the last node that ends before a change to the first that begins after it: these do not touch it, and stay what they are. */
+function runIn(text: string, nodes: readonly Located[], outer: Located, change: Span): Pick<Run, 'span' | 'line'> {
+  const first = nodes.findLast((node) => node.loc.span.end < change.start && startsLine(text, node)) ?? outer;
+  const last = nodes.find((node, i) => change.end < node.loc.span.start && endsLine(text, node, nodes[i + 1]?.loc.span.start ?? outer.loc.span.end));
+  return { span: { start: lineStart(first), end: last ? lineEnd(text, last) : outer.loc.span.end }, line: first.loc.line };
+}
+
+const lineStart = ({ loc }: Located): number => loc.span.start - (loc.column - 1);
+const startsLine = (text: string, node: Located): boolean => text.slice(lineStart(node), node.loc.span.start).trim() === '';
+
+function lineEnd(text: string, { loc }: Located): number {
+  const end = /[\r\n]|$/g;
+  end.lastIndex = loc.span.end;
+  return end.exec(text)?.index ?? text.length;
+}
+const endsLine = (text: string, node: Located, next: number): boolean => lineEnd(text, node) < next;
+
+/** What a run of statements is read in: they need a net around them, and lines of its own leave their columns what they are. */
+const [HEADER, FOOTER] = ['net _ {\n', '\n}'];
+const HEADER_TOKENS = 3;
+
+/** The tree of `before` with what stands in a run of the new text; none if that has errors, or if more than the run may have changed. */
+function spliced(source: Source, before: Sound, run: Run): ParseResult | undefined {
+  const { file } = before.result;
+  const grown = source.text.length - before.source.text.length;
+  const around = file.nets[run.net];
+  const header = around && around.loc.span.start < run.span.start ? HEADER : '';
+  const footer = around && run.span.end < around.loc.span.end ? FOOTER : '';
+  const text = source.text.slice(run.span.start, run.span.end + grown);
+  const read = parse({ file: source.file, text: header + text + footer });
+  if (read.diagnostics.length > 0) return undefined;
+  const { tokens } = before.result;
+
+  const [offset, line] = [run.span.start - header.length, run.line - (header ? 2 : 1)];
+  const lines = countLines(text) - countLines(before.source.text.slice(run.span.start, run.span.end));
+  const isAbove = (span: Span): boolean => span.start < run.span.start;
+  const isBelow = (span: Span): boolean => span.start >= run.span.end;
+  const below = <T extends Located>(node: T): T => moved(node, grown, lines);
+  /** Of nodes in the order of the text: those above the run, what was read in their place, and those below. */
+  const joined = <T extends Located>(all: readonly T[], inRun: readonly T[]): T[] => [
+    ...all.filter(({ loc }) => isAbove(loc.span)),
+    ...inRun.map((node) => moved(node, offset, line)),
+    ...all.filter(({ loc }) => isBelow(loc.span)).map(below),
+  ];
+
+  const [net, ...others] = read.file.nets;
+  if (around && (!net || others.length > 0 || read.file.imports.length > 0)) return undefined;
+  const parts = around && net
+    ? {
+        imports: file.imports,
+        nets: file.nets.map((each, i): Net => (i < run.net ? each : i > run.net ? below(each) : {
+          name: header ? around.name : moved(net.name, offset, line),
+          items: joined(around.items, net.items),
+          loc: { ...around.loc, span: { start: around.loc.span.start, end: around.loc.span.end + grown } },
+        })),
+      }
+    : { imports: joined(file.imports, read.file.imports), nets: joined(file.nets, read.file.nets) };
+  if ((parts.imports.at(-1)?.loc.span.start ?? 0) > (parts.nets[0]?.loc.span.start ?? Infinity)) return undefined;
+  return {
+    file: { ...parts, comments: joined(file.comments, read.file.comments), loc: { ...file.loc, span: { start: 0, end: source.text.length } } },
+    tokens: [
+      ...tokens.filter(({ span }) => isAbove(span)),
+      ...read.tokens.slice(header ? HEADER_TOKENS : 0, footer ? -1 : undefined).map((token) => movedToken(token, offset)),
+      ...tokens.filter(({ span }) => isBelow(span)).map((token) => movedToken(token, grown)),
+    ],
+    diagnostics: [],
+  };
+}
+
+const countLines = (text: string): number => text.match(LINE_END)?.length ?? 0;
+const moved = <T extends Located>(node: T, offset: number, lines: number): T => (offset === 0 && lines === 0 ? node : withPlaces(node, (loc) => movedLoc(loc, offset, lines)));
+const movedToken = (token: Token, offset: number): Token => (offset === 0 ? token : { ...token, span: movedSpan(token.span, offset) });
