@@ -51,7 +51,7 @@ interface Growing {
 }
 
 /** Loads a file and what it imports. Missing files and cycles are reported at their import. `parsed` may know texts that have been parsed before. */
-export function loadProgram(path: string, reader: Reader, parsed: (source: Source) => ParseResult = parse): Program {
+export function loadProgram(path: string, reader: Reader, parsed: (source: Source) => Pick<ParseResult, 'file' | 'diagnostics'> = parse): Program {
   const diagnostics: Diagnostic[] = [];
   const files = new Map<string, LoadedFile & { library: Growing }>();
   const refused = new Set<string>();

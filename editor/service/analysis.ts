@@ -1,8 +1,6 @@
 // What is known of one text: tokens, tree, program, the meaning of its names, what each net builds, what is wrong. Every part is made when it is first asked for.
 
 import type { File, Net } from '../../compiler/1-syntax/ast.ts';
-import { parse } from '../../compiler/1-syntax/parse.ts';
-import type { ParseResult, Token } from '../../compiler/1-syntax/parse.ts';
 import { checkNet, loadProgram } from '../../compiler/2-graph/build.ts';
 import type { Program, Reader } from '../../compiler/2-graph/build.ts';
 import { checkNets } from '../../compiler/check.ts';
@@ -15,13 +13,14 @@ import { lazy, once } from './lazy.ts';
 import { resolveNames } from './names.ts';
 import type { Names } from './names.ts';
 import { reparse } from './reparse.ts';
-import type { Sound } from './reparse.ts';
+import type { Reading, Sound } from './reparse.ts';
+import type { TokenList } from './token-list.ts';
 
 export interface Analysis {
   readonly source: Source;
   /** What could be read; where a mistake left a part out there is a hole. */
   readonly ast: File;
-  readonly tokens: readonly Token[];
+  readonly tokens: TokenList;
   readonly comments: File['comments'];
   readonly program: Program;
   /** The imports, each with the file that it stands for. */
@@ -43,7 +42,7 @@ export interface Analysis {
 
 interface Parsed {
   readonly source: Source;
-  readonly result: ParseResult;
+  readonly reading: Reading;
   /** The last text of the file without syntax errors. */
   readonly sound: Sound | undefined;
 }
@@ -64,29 +63,29 @@ function load(file: string, reader: Reader, before: Analysis['parses'] = new Map
     const known = parses.get(source.file) ?? before.get(source.file);
     const parsed = known?.source.text === source.text ? known : read(source, known?.sound);
     parses.set(source.file, parsed);
-    return parsed.result;
+    return parsed.reading;
   });
   return { program, parses };
 }
 
 function analysisOf(file: string, reader: Reader, { program, parses }: ReturnType<typeof load>, before: Analysis['builds'] | undefined): Analysis {
   const source = program.main?.source ?? { file, text: '' };
-  const result = parses.get(source.file)?.result ?? parse(source);
-  const tokens = lazy(() => result.tokens);
-  const names = lazy(() => resolveNames(result.file, program.main?.library ?? { nets: new Map(), cells: new Map() }));
+  const reading = parses.get(source.file)?.reading ?? reparse(source);
+  const { file: ast } = reading;
+  const names = lazy(() => resolveNames(ast, program.main?.library ?? { nets: new Map(), cells: new Map() }));
   const builds = buildsOf(program, before);
   const graph = once((net: Net) => checkNet(program, net).graph);
   const diagnostics = lazy(() => checkNets(program, (program.main?.ast.nets ?? []).map((net) => builds.of(net).checked), ({ net }) => builds.of(net).passErrors()));
   return {
     source,
-    ast: result.file,
-    comments: result.file.comments,
+    ast,
+    comments: ast.comments,
     program,
     parses,
     builds: builds.kept,
-    imports: result.file.imports.map(({ path, loc }) => ({ span: loc.span, path, file: reader.resolve(file, path) })),
+    imports: ast.imports.map(({ path, loc }) => ({ span: loc.span, path, file: reader.resolve(file, path) })),
     get tokens() {
-      return tokens();
+      return reading.tokens();
     },
     get names() {
       return names();
@@ -101,15 +100,15 @@ function analysisOf(file: string, reader: Reader, { program, parses }: ReturnTyp
 }
 
 function read(source: Source, before: Sound | undefined): Parsed {
-  const result = reparse(source, before);
-  return { source, result, sound: result.diagnostics.length === 0 ? { source, result } : before };
+  const reading = reparse(source, before);
+  return { source, reading, sound: reading.diagnostics.length === 0 ? { source, reading } : before };
 }
 
 const sameProgram = (before: Analysis, parses: ReadonlyMap<string, Parsed>, program: Program): boolean =>
   program.main !== undefined &&
   before.program.main !== undefined &&
   parses.size === before.parses.size &&
-  [...parses].every(([file, { result }]) => before.parses.get(file)?.result === result) &&
+  [...parses].every(([file, { reading }]) => before.parses.get(file)?.reading === reading) &&
   program.diagnostics.length === before.program.diagnostics.length;
 
 /** The net that an offset lies in, or the one before it: a net whose brace is missing ends too early. */

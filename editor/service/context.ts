@@ -4,6 +4,8 @@ import type { Token } from '../../compiler/1-syntax/parse.ts';
 import { STARTERS } from '../../compiler/1-syntax/tokens.ts';
 import type { Span } from '../../compiler/diagnostics.ts';
 import type { Analysis } from './analysis.ts';
+import { countBelow, tokensAt, tokensBetween } from './token-list.ts';
+import type { TokenList } from './token-list.ts';
 
 export type BlockKind = 'file' | 'net' | 'cell' | 'streams' | 'twin' | 'backward' | 'train';
 
@@ -99,9 +101,9 @@ const frame = (kind: Frame['kind'], streams: readonly string[] = [], callee?: To
 /** The context of an offset. Nothing may come in comments. */
 export function contextAt(analysis: Analysis, offset: number): Context {
   const { tokens, source: { text } } = analysis;
-  const within = tokens.find(({ span, type }) => (type === 'String' || type === 'BadString') && span.start < offset && (offset < span.end || (offset === span.end && !isClosed(text, span))));
+  const within = tokensAt(tokens, text, offset).find(({ span, type }) => (type === 'String' || type === 'BadString') && span.start < offset && (offset < span.end || (offset === span.end && !isClosed(text, span))));
   const start = within ? within.span.start + 1 : offset - (/\w*$/.exec(text.slice(Math.max(0, offset - 255), offset))?.[0].length ?? 0);
-  const before = tokensBefore(tokens, within ? within.span.start : start);
+  const before = tokensBefore(tokens, text, within ? within.span.start : start);
   const state = scan(before);
   const place = inComment(analysis, offset) ? 'nothing' : placeOf(state, before, within !== undefined);
   const { frames } = state;
@@ -132,14 +134,11 @@ const openCall = ({ piped, commas, named, current }: Frame, callee: Token): Open
 
 const inComment = ({ comments }: Analysis, offset: number): boolean => comments.some(({ loc }) => loc.span.start < offset && offset <= loc.span.end);
 
-function tokensBefore(tokens: readonly Token[], end: number): readonly Token[] {
-  let [low, high] = [0, tokens.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((tokens[middle]?.span.end ?? Infinity) <= end) low = middle + 1;
-    else high = middle;
-  }
-  return tokens.slice(0, low);
+/** The tokens up to an offset, from the last that begins a net or an import: what stands above does not count any more. */
+function tokensBefore(tokens: TokenList, text: string, end: number): readonly Token[] {
+  const last = countBelow(tokens.ends, end + 1);
+  const first = Math.max(0, tokens.types.lastIndexOf('Net', last - 1), tokens.types.lastIndexOf('Import', last - 1));
+  return tokensBetween(tokens, text, first, last);
 }
 
 interface State {
@@ -151,7 +150,7 @@ interface State {
   readonly setting?: string;
 }
 
-/** Reads the tokens from the beginning of the file, as far as brackets and statements go. */
+/** Reads tokens as far as brackets and statements go. */
 function scan(tokens: readonly Token[]): State {
   const frames: Frame[] = [frame('file')];
   let statement: Token | undefined;

@@ -29,12 +29,12 @@ const OPENERS: ReadonlySet<string> = new Set(CLOSERS.values());
 function brackets({ tokens }: Analysis): Fold[] {
   const open: { readonly type: string; readonly end: number }[] = [];
   const found: Fold[] = [];
-  for (const { type, span } of tokens) {
-    if (OPENERS.has(type)) open.push({ type, end: span.end });
+  for (const [i, type] of tokens.types.entries()) {
+    if (OPENERS.has(type)) open.push({ type, end: tokens.ends[i] ?? 0 });
     const opener = CLOSERS.get(type);
     const at = opener === undefined ? -1 : open.findLastIndex((each) => each.type === opener);
     const [closed] = at < 0 ? [] : open.splice(at);
-    if (closed) found.push({ span: { start: closed.end, end: span.start } });
+    if (closed) found.push({ span: { start: closed.end, end: tokens.starts[i] ?? 0 } });
   }
   return found;
 }

@@ -7,7 +7,7 @@ import type { Edit } from './rename.ts';
 
 /** The edit that brings a text into the canonical form, without what stays the same at both ends. None for a text with syntax errors, or that has it already. */
 export function formatEdit({ ast, source, parses }: Analysis): Edit | undefined {
-  if (hasErrors(parses.get(source.file)?.result.diagnostics ?? [])) return undefined;
+  if (hasErrors(parses.get(source.file)?.reading.diagnostics ?? [])) return undefined;
   const [old, text] = [source.text, formatFile(ast, source)];
   if (text === old) return undefined;
   const room = Math.min(old.length, text.length);

@@ -11,6 +11,7 @@ import type { Facts } from './facts.ts';
 import { occurrenceAt } from './names.ts';
 import type { Builtin, Definition, Occurrence } from './names.ts';
 import { settingOf } from './scope.ts';
+import { tokensAt } from './token-list.ts';
 import { isExpression, pathAt } from './tree.ts';
 import { keyword, parameterList, signature, takes } from './words.ts';
 
@@ -113,8 +114,8 @@ function defaultOf(field: keyof typeof DEFAULT_SETTINGS): string {
 }
 
 /** The words of the grammar, known by their roles. */
-function ofKeyword({ tokens }: Analysis, offset: number): Hover | undefined {
-  const token = tokens.find(({ span, type }) => span.start <= offset && offset <= span.end && type !== 'Word');
+function ofKeyword({ tokens, source: { text } }: Analysis, offset: number): Hover | undefined {
+  const token = tokensAt(tokens, text, offset).find(({ type }) => type !== 'Word');
   const found = token && /^\w+$/.test(token.text) ? keyword(token.text) : undefined;
   return token && found && { span: token.span, text: paragraphs(code(token.text), found.summary) };
 }

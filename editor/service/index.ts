@@ -13,4 +13,5 @@ export { definitionAt, referencesAt, sharedAt, type Link } from './references.ts
 export { renamable, renameAt, type Edit, type Renaming } from './rename.ts';
 export { selectionsAt } from './selection.ts';
 export { signatureAt, type Signature } from './signature.ts';
+export { tokensBetween, type TokenList } from './token-list.ts';
 export { semanticTokens, TOKEN_KINDS, type SemanticToken, type TokenKind } from './tokens.ts';

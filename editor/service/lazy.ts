@@ -1,8 +1,12 @@
 // Values that are made when they are first asked for.
 
 export const lazy = <T>(make: () => T): (() => T) => {
-  let made: { readonly value: T } | undefined;
-  return () => (made ??= { value: make() }).value;
+  let state: { readonly make: () => T } | { readonly value: T } = { make };
+  return () => {
+    // How it was made, and all that this holds, is not kept.
+    if (!('value' in state)) state = { value: state.make() };
+    return state.value;
+  };
 };
 
 /** For each key once. */

@@ -1,17 +1,27 @@
 // Incremental parsing: of a text that was edited only the statements around the edit are read, and put into the tree of the last text that was sound.
 
-import type { Net } from '../../compiler/1-syntax/ast.ts';
+import type { File, Net } from '../../compiler/1-syntax/ast.ts';
 import { MAX_TOKENS, parse } from '../../compiler/1-syntax/parse.ts';
-import type { ParseResult, Token } from '../../compiler/1-syntax/parse.ts';
 import { LINE_END } from '../../compiler/diagnostics.ts';
-import type { Source, Span } from '../../compiler/diagnostics.ts';
-import { movedLoc, movedSpan, withPlaces } from './tree.ts';
+import type { Diagnostic, Source, Span } from '../../compiler/diagnostics.ts';
+import { lazy } from './lazy.ts';
+import { countBelow, joinedTokens, movedTokens, tokenList } from './token-list.ts';
+import type { TokenList } from './token-list.ts';
+import { movedLoc, withPlaces } from './tree.ts';
 import type { Located } from './tree.ts';
+
+/** What was read of a text. */
+export interface Reading {
+  /** Where an error left a part out there is a hole. */
+  readonly file: File;
+  readonly tokens: () => TokenList;
+  readonly diagnostics: readonly Diagnostic[];
+}
 
 /** A text without syntax errors, and what was read of it. */
 export interface Sound {
   readonly source: Source;
-  readonly result: ParseResult;
+  readonly reading: Reading;
 }
 
 /**
@@ -19,10 +29,16 @@ export interface Sound {
  * and a file is one import or net after the other, a net one statement after the other: a run of whole lines with whole statements means the same by itself, if it has no errors.
  * With errors the whole text is read, as these reach beyond it.
  */
-export function reparse(source: Source, before?: Sound): ParseResult {
+export function reparse(source: Source, before?: Sound): Reading {
   // A text that may have too many tokens is read as a whole, which tells of it.
-  if (!before || source.text.length > MAX_TOKENS) return parse(source);
-  return spliced(source, before, changedRun(before, source.text)) ?? parse(source);
+  if (!before || source.text.length > MAX_TOKENS) return read(source);
+  return spliced(source, before, changedRun(before, source.text)) ?? read(source);
+}
+
+function read(source: Source): Reading {
+  const result = parse(source);
+  const { file, diagnostics } = result;
+  return { file, diagnostics, tokens: lazy(() => tokenList(result.tokens)) };
 }
 
 /** What is read again: whole statements of a net, or whole imports and nets of the file. */
@@ -36,7 +52,7 @@ interface Run {
 }
 
 /** The smallest run around what a new text has in place of the old one's. */
-function changedRun({ source: { text: old }, result: { file } }: Sound, text: string): Run {
+function changedRun({ source: { text: old }, reading: { file } }: Sound, text: string): Run {
   const change = changeOf(old, text);
   const net = file.nets.findIndex(({ loc: { span } }) => span.start < change.start && change.end < span.end);
   const [around, next] = [file.nets[net], file.nets[net + 1]];
@@ -76,31 +92,28 @@ const [HEADER, FOOTER] = ['net _ {\n', '\n}'];
 const HEADER_TOKENS = 3;
 
 /** The tree of `before` with what stands in a run of the new text; none if that has errors, or if more than the run may have changed. */
-function spliced(source: Source, before: Sound, run: Run): ParseResult | undefined {
-  const { file } = before.result;
+function spliced(source: Source, before: Sound, run: Run): Reading | undefined {
+  const { file } = before.reading;
   const grown = source.text.length - before.source.text.length;
   const around = file.nets[run.net];
   const header = around && around.loc.span.start < run.span.start ? HEADER : '';
   const footer = around && run.span.end < around.loc.span.end ? FOOTER : '';
   const text = source.text.slice(run.span.start, run.span.end + grown);
-  const read = parse({ file: source.file, text: header + text + footer });
-  if (read.diagnostics.length > 0) return undefined;
-  const { tokens } = before.result;
+  const inRun = read({ file: source.file, text: header + text + footer });
+  if (inRun.diagnostics.length > 0) return undefined;
 
   const [offset, line] = [run.span.start - header.length, run.line - (header ? 2 : 1)];
   const lines = countLines(text) - countLines(before.source.text.slice(run.span.start, run.span.end));
-  const isAbove = (span: Span): boolean => span.start < run.span.start;
-  const isBelow = (span: Span): boolean => span.start >= run.span.end;
   const below = <T extends Located>(node: T): T => moved(node, grown, lines);
   /** Of nodes in the order of the text: those above the run, what was read in their place, and those below. */
-  const joined = <T extends Located>(all: readonly T[], inRun: readonly T[]): T[] => [
-    ...all.filter(({ loc }) => isAbove(loc.span)),
-    ...inRun.map((node) => moved(node, offset, line)),
-    ...all.filter(({ loc }) => isBelow(loc.span)).map(below),
+  const joined = <T extends Located>(all: readonly T[], own: readonly T[]): T[] => [
+    ...all.filter(({ loc }) => loc.span.start < run.span.start),
+    ...own.map((node) => moved(node, offset, line)),
+    ...all.filter(({ loc }) => loc.span.start >= run.span.end).map(below),
   ];
 
-  const [net, ...others] = read.file.nets;
-  if (around && (!net || others.length > 0 || read.file.imports.length > 0)) return undefined;
+  const [net, ...others] = inRun.file.nets;
+  if (around && (!net || others.length > 0 || inRun.file.imports.length > 0)) return undefined;
   const parts = around && net
     ? {
         imports: file.imports,
@@ -110,19 +123,20 @@ function spliced(source: Source, before: Sound, run: Run): ParseResult | undefin
           loc: { ...around.loc, span: { start: around.loc.span.start, end: around.loc.span.end + grown } },
         })),
       }
-    : { imports: joined(file.imports, read.file.imports), nets: joined(file.nets, read.file.nets) };
+    : { imports: joined(file.imports, inRun.file.imports), nets: joined(file.nets, inRun.file.nets) };
   if ((parts.imports.at(-1)?.loc.span.start ?? 0) > (parts.nets[0]?.loc.span.start ?? Infinity)) return undefined;
+  const [old, own] = [before.reading.tokens(), inRun.tokens()];
+  const tokens = joinedTokens([
+    movedTokens(old, 0, countBelow(old.starts, run.span.start), 0),
+    movedTokens(own, header ? HEADER_TOKENS : 0, own.types.length - (footer ? 1 : 0), offset),
+    movedTokens(old, countBelow(old.starts, run.span.end), old.types.length, grown),
+  ]);
   return {
-    file: { ...parts, comments: joined(file.comments, read.file.comments), loc: { ...file.loc, span: { start: 0, end: source.text.length } } },
-    tokens: [
-      ...tokens.filter(({ span }) => isAbove(span)),
-      ...read.tokens.slice(header ? HEADER_TOKENS : 0, footer ? -1 : undefined).map((token) => movedToken(token, offset)),
-      ...tokens.filter(({ span }) => isBelow(span)).map((token) => movedToken(token, grown)),
-    ],
+    file: { ...parts, comments: joined(file.comments, inRun.file.comments), loc: { ...file.loc, span: { start: 0, end: source.text.length } } },
+    tokens: () => tokens,
     diagnostics: [],
   };
 }
 
 const countLines = (text: string): number => text.match(LINE_END)?.length ?? 0;
 const moved = <T extends Located>(node: T, offset: number, lines: number): T => (offset === 0 && lines === 0 ? node : withPlaces(node, (loc) => movedLoc(loc, offset, lines)));
-const movedToken = (token: Token, offset: number): Token => (offset === 0 ? token : { ...token, span: movedSpan(token.span, offset) });

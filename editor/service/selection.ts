@@ -2,11 +2,12 @@
 
 import type { Span } from '../../compiler/diagnostics.ts';
 import type { Analysis } from './analysis.ts';
+import { tokensAt } from './token-list.ts';
 import { pathAt } from './tree.ts';
 
 /** The parts of the text around an offset, innermost first, each within the next. */
 export function selectionsAt({ ast, tokens, source: { text } }: Analysis, offset: number): Span[] {
-  const token = tokens.find(({ span }) => span.start <= offset && offset <= span.end);
+  const [token] = tokensAt(tokens, text, offset);
   const spans = [...(token ? [token.span] : []), ...pathAt(ast, offset).reverse().map(({ loc }) => loc.span), { start: 0, end: text.length }];
   return spans.filter((span, i) => spans.slice(0, i).every((inner) => span.start <= inner.start && inner.end <= span.end && (span.start < inner.start || inner.end < span.end)));
 }

@@ -23,7 +23,8 @@ export function semanticTokens({ tokens, names: { occurrences } }: Analysis): Se
   const found: SemanticToken[] = [];
   const startOf = (i: number): number => occurrences[i]?.loc.span.start ?? Infinity;
   let next = 0;
-  for (const { type, span } of tokens) {
+  for (const [i, type] of tokens.types.entries()) {
+    const span = { start: tokens.starts[i] ?? 0, end: tokens.ends[i] ?? 0 };
     // Both are in order. Of several occurrences at one place the last counts.
     while (startOf(next) < span.start || startOf(next + 1) === span.start) next++;
     const occurrence = startOf(next) === span.start ? occurrences[next] : undefined;

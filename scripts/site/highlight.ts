@@ -2,7 +2,7 @@
 
 import { memoryReader } from '../../compiler/2-graph/build.ts';
 import type { Span } from '../../compiler/diagnostics.ts';
-import { analyze, semanticTokens } from '../../editor/service/index.ts';
+import { analyze, semanticTokens, tokensBetween } from '../../editor/service/index.ts';
 
 export const escapeHtml = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 
@@ -29,7 +29,7 @@ function zz(text: string): string {
   const words = new Set(semanticTokens(analysis).map(({ span }) => span.start));
   const marks: Mark[] = [
     ...semanticTokens(analysis).map(({ span, kind }) => ({ span, kind })),
-    ...analysis.tokens.flatMap(({ type, span }) => (LEXICAL[type] !== undefined && !words.has(span.start) ? [{ span, kind: LEXICAL[type] }] : [])),
+    ...tokensBetween(analysis.tokens, whole).flatMap(({ type, span }) => (LEXICAL[type] !== undefined && !words.has(span.start) ? [{ span, kind: LEXICAL[type] }] : [])),
     ...analysis.comments.map(({ loc: { span } }) => ({ span, kind: 'comment' })),
   ];
   let end = 0;

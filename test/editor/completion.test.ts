@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { formatSource } from '../../compiler/1-syntax/print.ts';
 import { completionsAt, signatureAt } from '../../editor/service/index.ts';
-import { analysisAt, analysisOf, cursor, inNet, SOUND, textOf } from './helpers.ts';
+import { SOUND, analysisAt, analysisOf, cursor, inNet, textOf, tokensOf } from './helpers.ts';
 
 const offered = (marked: string, files: readonly string[] = [], others: Readonly<Record<string, string>> = {}): string[] => {
   const { analysis, offset } = cursor(marked, others);
@@ -16,7 +16,7 @@ describe.each(SOUND)('%s', (file) => {
   const known = new Map(analysis.names.occurrences.map((each) => [each.loc.span.start, each]));
 
   it('offers what is written', () => {
-    const missing = analysis.tokens.flatMap((token) => {
+    const missing = tokensOf(analysis).flatMap((token) => {
       const { span } = token;
       // New names are not to be guessed.
       if (!/^[A-Za-z]/.test(token.text) || known.get(span.start)?.defines) return [];
@@ -28,7 +28,7 @@ describe.each(SOUND)('%s', (file) => {
   });
 
   it('offers it too where the text breaks off', () => {
-    const missing = analysis.tokens.flatMap(({ span, text: word }) => {
+    const missing = tokensOf(analysis).flatMap(({ span, text: word }) => {
       const meaning = known.get(span.start)?.meaning;
       const later = meaning && 'definition' in meaning && meaning.definition.loc.span.start > span.start;
       if (!/^[A-Za-z]/.test(word) || known.get(span.start)?.defines || later) return [];

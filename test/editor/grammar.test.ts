@@ -11,7 +11,7 @@ import type { TokenKind } from '../../editor/service/index.ts';
 import { semanticTokens } from '../../editor/service/index.ts';
 import { textMateGrammar } from '../../editor/textmate/grammar.ts';
 import { keywordScopes, lexedScopes, scopeOfKeyword, scopeOfName, scopeOfToken } from '../../editor/textmate/scopes.ts';
-import { analysisAt, analysisOf, ROOT, SOUND, textOf } from './helpers.ts';
+import { ROOT, SOUND, analysisAt, analysisOf, textOf, tokensOf } from './helpers.ts';
 
 const FILE = join(ROOT, 'editor/vscode/syntaxes/zz.tmLanguage.json');
 const written = `${JSON.stringify(textMateGrammar(), null, 2)}\n`;
@@ -68,7 +68,7 @@ describe.each(SOUND)('%s', (file) => {
   const words = new Map(semanticTokens(analysis).map((token) => [token.span.start, token]));
 
   it('tokens', () => {
-    const wrong = analysis.tokens.flatMap(({ type, text: image, span }) => {
+    const wrong = tokensOf(analysis).flatMap(({ type, text: image, span }) => {
       const word = words.get(span.start);
       const wanted = !word ? [scopeOfToken(type)] : word.kind === 'keyword' ? [scopeOfKeyword(image)] : SCOPES[word.kind][word.defines ? 0 : 1];
       const found = [...new Set(scopes.slice(span.start, span.end))];
@@ -80,7 +80,7 @@ describe.each(SOUND)('%s', (file) => {
   it('comments, and nothing between tokens', () => {
     const comments = analysis.comments.map(({ loc }) => loc.span);
     for (const { start, end } of comments) expect([...new Set(scopes.slice(start, end))]).toEqual([scopeOfToken('Comment')]);
-    const covered = [...analysis.tokens.map(({ span }) => span), ...comments];
+    const covered = [...tokensOf(analysis).map(({ span }) => span), ...comments];
     const between = scopes.filter((_, i) => !covered.some(({ start, end }) => start <= i && i < end) && /\S/.test(text[i] ?? ''));
     expect(between).toEqual([]);
   });

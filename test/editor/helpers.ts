@@ -2,10 +2,12 @@
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Token } from '../../compiler/1-syntax/parse.ts';
 import { memoryReader } from '../../compiler/2-graph/build.ts';
 import type { Reader } from '../../compiler/2-graph/build.ts';
 import { analyze } from '../../editor/service/index.ts';
 import type { Analysis, Edit } from '../../editor/service/index.ts';
+import { tokensBetween } from '../../editor/service/token-list.ts';
 
 export const ROOT = join(import.meta.dirname, '../..');
 
@@ -18,6 +20,9 @@ export function cursor(marked: string, others: Readonly<Record<string, string>> 
 }
 
 export const analysisOf = (text: string): Analysis => analyze('main.zz', memoryReader({ 'main.zz': text }));
+
+/** All tokens of a text. */
+export const tokensOf = ({ tokens, source: { text } }: Analysis): readonly Token[] => tokensBetween(tokens, text);
 
 /** A net around some items that are marked with a cursor. */
 export const inNet = (items: string): string => `net Test {\n  input image: [8, 8, 3]\n  ${items}\n}\n`;

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { buildNet, loadProgram, memoryReader } from '../../compiler/2-graph/build.ts';
 import { hintsIn, hoverAt } from '../../editor/service/index.ts';
 import { parameterCount } from '../build/helpers.ts';
-import { analysisAt, analysisOf, cursor, inNet, SOUND, textOf } from './helpers.ts';
+import { SOUND, analysisAt, analysisOf, cursor, inNet, textOf, tokensOf } from './helpers.ts';
 
 const at = (marked: string, others: Readonly<Record<string, string>> = {}): string => {
   const { analysis, offset } = cursor(marked, others);
@@ -95,7 +95,7 @@ describe.each(SOUND)('%s', (file) => {
   const analysis = analysisAt(file);
 
   it('every word is explained', () => {
-    const silent = analysis.tokens.filter(({ text, span }) => /^[A-Za-z]/.test(text) && hoverAt(analysis, span.start) === undefined);
+    const silent = tokensOf(analysis).filter(({ text, span }) => /^[A-Za-z]/.test(text) && hoverAt(analysis, span.start) === undefined);
     expect(silent.map(({ text, span }) => `${text} at ${span.start}`)).toEqual([]);
   });
 

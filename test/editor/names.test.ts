@@ -5,7 +5,7 @@ import { buildNet, loadProgram, memoryReader } from '../../compiler/2-graph/buil
 import { printGraph } from '../../compiler/2-graph/print.ts';
 import { analyze, definitionAt, referencesAt, renamable, renameAt } from '../../editor/service/index.ts';
 import type { Analysis } from '../../editor/service/index.ts';
-import { analysisAt, cursor, edited, inNet, SOUND, textOf } from './helpers.ts';
+import { SOUND, analysisAt, cursor, edited, inNet, textOf, tokensOf } from './helpers.ts';
 
 /** Everything that a program's nets build, as text. */
 const graphs = (file: string, text: string): string => {
@@ -23,7 +23,7 @@ describe.each(SOUND)('%s', (file) => {
     expect(occurrences.filter(({ meaning }) => meaning === undefined).map(({ name, loc }) => `${name} ${loc.line}`)).toEqual([]);
     // Nothing that the parser takes for a name is left out.
     const found = new Set(occurrences.map(({ loc }) => loc.span.start));
-    expect(analysis.tokens.filter(({ type, span }) => ['Word', 'LetName', 'StageName', 'Key'].includes(type) && !found.has(span.start)).map(({ text: word, span }) => `${word} at ${span.start}`)).toEqual([]);
+    expect(tokensOf(analysis).filter(({ type, span }) => ['Word', 'LetName', 'StageName', 'Key'].includes(type) && !found.has(span.start)).map(({ text: word, span }) => `${word} at ${span.start}`)).toEqual([]);
   });
 
   it('every name can be changed, and the nets stay what they are', () => {

@@ -6,6 +6,7 @@ import { uniforms } from '../../runtime/random.ts';
 import type { Item, Net } from '../../compiler/1-syntax/ast.ts';
 import { reparse } from '../../editor/service/reparse.ts';
 import type { Sound } from '../../editor/service/reparse.ts';
+import { tokenList } from '../../editor/service/token-list.ts';
 import { edited, sources } from '../fuzz/mutate.ts';
 import { BROKEN, SOUND, textOf } from './helpers.ts';
 
@@ -15,16 +16,16 @@ const [ONE, TWO, THREE] = [net('One'), net('Two'), net('Three')];
 /** Reads a text after another, and holds what is read to what comes of the text alone. Gives the last sound text. */
 function both(text: string, before?: Sound): Sound | undefined {
   const source = { file: 'f.zz', text };
-  const result = reparse(source, before);
+  const reading = reparse(source, before);
   const { file, tokens, diagnostics } = parse(source);
-  expect({ file: result.file, tokens: result.tokens, diagnostics: result.diagnostics }).toEqual({ file, tokens, diagnostics });
-  return diagnostics.length === 0 ? { source, result } : before;
+  expect({ ...reading, tokens: reading.tokens() }).toEqual({ file, tokens: tokenList(tokens), diagnostics });
+  return diagnostics.length === 0 ? { source, reading } : before;
 }
 
 describe('what is read again', () => {
   const NETS = `// Three.\n${ONE}${TWO}${THREE}`;
   const before = both(NETS);
-  const nodesOf = (sound: Sound | undefined): (Net | Item)[] => sound?.result.file.nets.flatMap((net) => [net, ...net.items]) ?? [];
+  const nodesOf = (sound: Sound | undefined): (Net | Item)[] => sound?.reading.file.nets.flatMap((net) => [net, ...net.items]) ?? [];
   const textOf = ({ loc: { span } }: Net | Item, { source }: Sound): string => source.text.slice(span.start, span.end);
   /** The nets and statements that are the same objects still, by their texts. */
   const kept = (after: Sound | undefined): string[] => after ? nodesOf(after).filter((node) => nodesOf(before).includes(node)).map((node) => textOf(node, after)) : [];
@@ -33,12 +34,12 @@ describe('what is read again', () => {
   it('statements next to an edit; what stands above stays', () => {
     const ten = both(`net A {\n${Array.from({ length: 10 }, (_, i) => `  x${i} = ${i}\n`).join('')}}\n`);
     const after = both(ten?.source.text.replace('x5 = 5', 'x5 = 5 + 1') ?? '', ten);
-    const same = after?.result.file.nets[0]?.items.map((item, i) => item === ten?.result.file.nets[0]?.items[i]);
+    const same = after?.reading.file.nets[0]?.items.map((item, i) => item === ten?.reading.file.nets[0]?.items[i]);
     // Those below are moved by four characters.
     expect(same).toEqual([true, true, true, true, false, false, false, false, false, false]);
     // With as many characters as before, all stay but the changed one and those at its sides.
     const other = both(ten?.source.text.replace('x5 = 5', 'x5 = 7') ?? '', ten);
-    expect(other?.result.file.nets[0]?.items.flatMap((item, i) => (item === ten?.result.file.nets[0]?.items[i] ? [] : [i]))).toEqual([4, 5, 6]);
+    expect(other?.reading.file.nets[0]?.items.flatMap((item, i) => (item === ten?.reading.file.nets[0]?.items[i] ? [] : [i]))).toEqual([4, 5, 6]);
   });
 
   it('no net above the edit', () => {
@@ -95,8 +96,8 @@ test('two thousand small edits, each of the text before', { timeout: 300_000 }, 
     for (let i = 0; i < 100; i++) {
       text = edited(text, 47, walk, i);
       const after = both(text, before);
-      const above = before?.result.file.nets[0]?.items[0];
-      if (after !== before && after?.result.file.nets[0]?.items[0] === above) spliced++;
+      const above = before?.reading.file.nets[0]?.items[0];
+      if (after !== before && after?.reading.file.nets[0]?.items[0] === above) spliced++;
       // Most edits break the text: some of these are edited further, the rest are taken back.
       if (after === before && random() < 0.7) text = before?.source.text ?? text;
       before = after;

@@ -6,7 +6,7 @@ import { checkNets } from '../../compiler/check.ts';
 import { loadProgram, memoryReader } from '../../compiler/2-graph/build.ts';
 import { fixesAt, folds, formatEdit, outline, selectionsAt, semanticTokens } from '../../editor/service/index.ts';
 import type { Entry } from '../../editor/service/index.ts';
-import { analysisAt, analysisOf, BROKEN, edited, inNet, SOUND, textOf } from './helpers.ts';
+import { BROKEN, SOUND, analysisAt, analysisOf, edited, inNet, textOf, tokensOf } from './helpers.ts';
 
 const codesOf = (text: string): string[] => analysisOf(text).diagnostics.map(({ code }) => code);
 
@@ -70,7 +70,7 @@ describe.each(SOUND)('%s', (file) => {
 
   it('every word has its colour, in order', () => {
     const all = semanticTokens(analysis);
-    expect(all.map(({ span }) => text.slice(span.start, span.end))).toEqual(analysis.tokens.filter(({ text: word }) => /^[A-Za-z]/.test(word)).map(({ text: word }) => word));
+    expect(all.map(({ span }) => text.slice(span.start, span.end))).toEqual(tokensOf(analysis).filter(({ text: word }) => /^[A-Za-z]/.test(word)).map(({ text: word }) => word));
     // Keywords are those of the grammar, and no others.
     const reserved = ['net', 'input', 'view', 'layer', 'cell', 'streams', 'twin', 'backward', 'output', 'loss', 'train', 'of', 'from', 'both'];
     const first = all.filter(({ kind }) => kind === 'keyword').map(({ span }) => text.slice(span.start, span.end));
