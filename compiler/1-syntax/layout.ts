@@ -1,7 +1,7 @@
 // Lays out documents on lines of a given width: text, places where a line may break, groups that break together or not at all (Wadler,
 // "A prettier printer", 2003), breaks that happen only where the next part does not fit, and comments, which always end their line.
 
-export type Doc = string | readonly Doc[] | Break | Indent | Group | Comment;
+export type Doc = string | readonly Doc[] | Break | Indent | Group | Comment | Later;
 
 interface Break {
   readonly kind: 'break';
@@ -26,6 +26,12 @@ interface Comment {
   readonly own: boolean;
 }
 
+/** Made when its turn comes, so that a long text is never a document as a whole. It stands after a hard break, and nothing looks beyond that. */
+interface Later {
+  readonly kind: 'later';
+  readonly doc: () => Doc;
+}
+
 /** A space or a new line. */
 export const line: Doc = { kind: 'break', flat: ' ' };
 /** Nothing or a new line. */
@@ -40,12 +46,13 @@ export const indent = (...doc: readonly Doc[]): Doc => ({ kind: 'indent', doc })
 export const group = (...doc: readonly Doc[]): Doc => ({ kind: 'group', doc, forced: isForced(doc) });
 export const broken = (...doc: readonly Doc[]): Doc => ({ kind: 'group', doc, forced: true });
 export const comment = (text: string, own: boolean): Doc => ({ kind: 'comment', text, own });
+export const later = (doc: () => Doc): Doc => ({ kind: 'later', doc });
 
 function isForced(doc: Doc): boolean {
   if (typeof doc === 'string') return false;
   if (isList(doc)) return doc.some(isForced);
   if (doc.kind === 'indent') return isForced(doc.doc);
-  return doc.kind === 'comment' || (doc.kind === 'group' ? doc.forced : doc.flat === undefined);
+  return doc.kind === 'comment' || doc.kind === 'later' || (doc.kind === 'group' ? doc.forced : doc.flat === undefined);
 }
 
 const isList = (doc: Doc): doc is readonly Doc[] => Array.isArray(doc);
@@ -98,7 +105,8 @@ export function layout(doc: Doc, width: number): string {
     if (typeof part === 'string') write(part, depth);
     else if (isList(part)) {
       for (let i = part.length - 1; i >= 0; i--) if (part[i] !== '') push(part[i] ?? '', depth, flat);
-    } else if (part.kind === 'indent') push(part.doc, depth + 1, flat);
+    } else if (part.kind === 'later') push(part.doc(), depth, flat);
+    else if (part.kind === 'indent') push(part.doc, depth + 1, flat);
     else if (part.kind === 'group') push(part.doc, depth, flat || (!part.forced && fits(part.doc, todo, todo.docs.length, width - column)));
     else if (part.kind === 'break') {
       // The part itself is what comes next: it is not to be counted twice.
@@ -129,7 +137,7 @@ function fits(doc: Doc, rest: Stack, count: number, room: number): boolean {
     if (typeof part === 'string') left -= part.length;
     else if (isList(part)) for (let i = part.length - 1; i >= 0; i--) todo.push(part[i] ?? '');
     else if (part.kind === 'indent' || part.kind === 'group') todo.push(part.doc);
-    else if (part.kind === 'comment' || !flat || part.flat === undefined) return true;
+    else if (part.kind === 'comment' || part.kind === 'later' || !flat || part.flat === undefined) return true;
     else left -= part.flat.length;
   }
   return false;

@@ -3,7 +3,7 @@
 import { hasErrors } from '../diagnostics.ts';
 import type { Diagnostic, Loc, Source } from '../diagnostics.ts';
 import type { Arg, Arm, Binary, Call, Expr, File, Ident, Item, Let, Name, Stage, Stepping, Value } from './ast.ts';
-import { before, broken, comment, group, hardline, indent, layout, line, softline, wide } from './layout.ts';
+import { before, broken, comment, group, hardline, indent, later, layout, line, softline, wide } from './layout.ts';
 import type { Doc } from './layout.ts';
 import { parse } from './parse.ts';
 import { RESERVED } from './tokens.ts';
@@ -16,7 +16,7 @@ export function formatSource(source: Source): { readonly text?: string; readonly
   return hasErrors(diagnostics) ? { diagnostics } : { text: formatFile(file, source), diagnostics };
 }
 
-/** A statement, from where its text begins to where it ends. The document is made when its turn comes, as comments are taken in order. */
+/** A statement, from where its text begins to where it ends. Documents are made in the order of the text, as comments are taken from a list. */
 interface Entry {
   readonly loc: Loc;
   readonly doc: () => Doc;
@@ -114,23 +114,22 @@ export function formatFile(file: File, source: Source): string {
   };
 
   /** Statements one below the other, with their comments and single blank lines. */
-  const statements = (entries: readonly Entry[], end: number, first: Doc, between: Doc): Doc => {
-    const docs: Doc[] = [];
+  const statements = (entries: readonly Entry[], end: number, first: Doc, between: Doc, turn: (doc: () => Doc) => Doc = (doc) => doc()): Doc => {
     let last: number | undefined;
     const separate = (start: number): Doc => (last === undefined ? first : isBlankBetween(last, start) ? [hardline, hardline] : between);
-    const remarks = (offset: number): void => {
-      for (const { text: words, loc } of takeBefore(offset)) {
-        docs.push(isOwn(loc) ? separate(loc.span.start) : '', comment(words, isOwn(loc)));
-        if (isOwn(loc) || last !== undefined) last = loc.span.end;
-      }
+    const remarks = (offset: number): Doc =>
+      takeBefore(offset).map(({ text: words, loc }) => {
+        const own = isOwn(loc);
+        const doc = [own ? separate(loc.span.start) : '', comment(words, own)];
+        if (own || last !== undefined) last = loc.span.end;
+        return doc;
+      });
+    const statement = ({ loc, doc }: Entry): Doc => {
+      const shown = [remarks(loc.span.start), separate(loc.span.start), doc()];
+      last = loc.span.end;
+      return shown;
     };
-    for (const entry of entries) {
-      remarks(entry.loc.span.start);
-      docs.push(separate(entry.loc.span.start), entry.doc());
-      last = entry.loc.span.end;
-    }
-    remarks(end);
-    return docs;
+    return [...entries.map((each) => turn(() => statement(each))), turn(() => remarks(end))];
   };
   /** A block stays on one line if it was written so and fits, unless it is a net. */
   const block = (entries: readonly Entry[], loc: Loc, always = false): Doc => {
@@ -139,7 +138,7 @@ export function formatFile(file: File, source: Source): string {
     const brace = text.lastIndexOf('{', start - 1);
     const opens = always || (brace >= 0 && isBrokenBetween(brace, start));
     if (entries.length === 0 && takeNothing(loc.span.end)) return '{}';
-    const body: Doc = ['{', indent(statements(entries, loc.span.end, line, wide)), line, '}'];
+    const body: Doc = ['{', indent(statements(entries, loc.span.end, line, wide, always ? later : undefined)), line, '}'];
     return opens ? broken(body) : group(body);
   };
   const entry = <T extends { readonly loc: Loc }>(part: T, doc: (part: T) => Doc): Entry => ({ loc: part.loc, doc: () => doc(part) });
@@ -217,7 +216,7 @@ export function formatFile(file: File, source: Source): string {
     ...file.imports.map((part) => entry(part, () => ['import ', `"${part.path}"`])),
     ...file.nets.map((net) => entry(net, () => ['net ', ident(net.name), ' ', block(net.items.map((inner) => entry(inner, item)), net.loc, true)])),
   ];
-  const printed = layout(broken(statements(entries, Infinity, '', hardline)), WIDTH).trim();
+  const printed = layout(broken(statements(entries, Infinity, '', hardline, later)), WIDTH).trim();
   return printed === '' ? '' : `${printed}\n`;
 }
 

@@ -24,7 +24,7 @@ export const movedTokens = ({ types, starts, ends }: TokenList, from: number, to
 });
 
 export const joinedTokens = (lists: readonly TokenList[]): TokenList => ({
-  types: lists.flatMap(({ types }) => types),
+  types: lists.reduce<readonly string[]>((all, { types }) => all.concat(types), []),
   starts: joined(lists.map(({ starts }) => starts)),
   ends: joined(lists.map(({ ends }) => ends)),
 });

@@ -16,14 +16,18 @@ export const partsOf = (node: Located): Located[] => Object.values(node).flatMap
 
 /** A copy of a tree, or of anything else made of plain values, with other places. */
 export function withPlaces<T>(tree: T, place: (loc: Loc) => Loc): T {
-  if (typeof tree !== 'object' || tree === null) return tree;
+  if (!isObject(tree)) return tree;
   if (Array.isArray(tree)) return tree.map((each: unknown) => withPlaces(each, place)) as T;
   if (isLoc(tree)) return place(tree) as Loc & T;
   const copy = { ...tree };
-  for (const key in copy) copy[key] = withPlaces(copy[key], place);
+  for (const key in copy) {
+    const value = copy[key];
+    if (isObject(value)) copy[key] = withPlaces(value, place);
+  }
   return copy;
 }
 
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
 const isLoc = (node: object): node is Loc => 'span' in node;
 
 export const movedSpan = ({ start, end }: Span, offset: number): Span => ({ start: start + offset, end: end + offset });
