@@ -28,11 +28,13 @@ export interface Builds {
 interface Kept {
   /** What nets besides their texts depend on. */
   readonly surroundings: string;
+  /** By the text of a net, the names in it that are those of nets. */
+  readonly mentions: ReadonlyMap<string, readonly string[]>;
   /** By the texts of a net and of those that it uses. */
   readonly builds: ReadonlyMap<string, { readonly built: BuiltNet; readonly reads: readonly Net[] }>;
 }
 
-const NOTHING: Kept = { surroundings: '', builds: new Map() };
+const NOTHING: Kept = { surroundings: '', mentions: new Map(), builds: new Map() };
 
 /**
  * Builds of a program's nets, each made when it is first asked for. Those of `before` are used again where all that a net's meaning depends on is the same;
@@ -42,11 +44,17 @@ export function buildsOf(program: Program, before = NOTHING): Builds {
   const { main } = program;
   if (!main || hasErrors(program.diagnostics)) return { of: once((net) => build(program, net)), kept: before };
   const surroundings = surroundingsOf(program, main);
-  const known = (surroundings === before.surroundings ? before : NOTHING).builds;
-  const texts = once(textsOf(main));
+  const known = surroundings === before.surroundings ? before : NOTHING;
+  const mentions = new Map<string, readonly string[]>();
+  const mentioned = (text: string): readonly string[] => {
+    const found = mentions.get(text) ?? known.mentions.get(text) ?? [...wordsOf(text)].filter((word) => main.library.nets.has(word));
+    mentions.set(text, found);
+    return found;
+  };
+  const texts = once(textsOf(main, mentioned));
   const builds = new Map(main.ast.nets.flatMap((net) => {
     const { key } = texts(net);
-    const found = known.get(key);
+    const found = known.builds.get(key);
     return found ? [[key, found] as const] : [];
   }));
   const of = once((net: Net) => {
@@ -57,7 +65,7 @@ export function buildsOf(program: Program, before = NOTHING): Builds {
     builds.set(key, { built, reads });
     return built;
   });
-  return { of, kept: { surroundings, builds } };
+  return { of, kept: { surroundings, mentions, builds } };
 }
 
 function build(program: Program, net: Net): BuiltNet {
@@ -80,14 +88,14 @@ interface Texts {
   readonly reads: readonly Net[];
 }
 
-function textsOf({ source, library }: LoadedFile): (net: Net) => Texts {
+function textsOf({ source, library }: LoadedFile, mentioned: (text: string) => readonly string[]): (net: Net) => Texts {
   const textOf = ({ loc: { span } }: Net): string => source.text.slice(span.start, span.end);
   return (net) => {
     const reads = new Set([net]);
     // A set also gives what is added while it is walked.
     for (const each of reads) {
-      for (const word of wordsOf(textOf(each))) {
-        const found = library.nets.get(word)?.net;
+      for (const name of mentioned(textOf(each))) {
+        const found = library.nets.get(name)?.net;
         if (found?.loc.file === source.file) reads.add(found);
       }
     }
