@@ -41,14 +41,12 @@ function read(source: Source): Reading {
   return { file, diagnostics, tokens: lazy(() => tokenList(result.tokens)) };
 }
 
-/** What is read again: whole statements of a net, or whole imports and nets of the file. */
+/** What is read again: whole lines, with whole statements of a net, or whole imports and nets of the file. */
 interface Run {
   /** Which net of the file it lies in; -1 for a run of imports and nets. */
   readonly net: number;
-  /** In the text of before: from the start of a line to the end of one, or of the net. */
+  /** In the text of before. */
   readonly span: Span;
-  /** The number of the first line. */
-  readonly line: number;
 }
 
 /** The smallest run around what a new text has in place of the old one's. */
@@ -56,8 +54,10 @@ function changedRun({ source: { text: old }, reading: { file } }: Sound, text: s
   const change = changeOf(old, text);
   const net = file.nets.findIndex(({ loc: { span } }) => span.start < change.start && change.end < span.end);
   const [around, next] = [file.nets[net], file.nets[net + 1]];
-  if (around && startsLine(old, around) && endsLine(old, around, next?.loc.span.start ?? Infinity)) return { net, ...runIn(old, around.items, around, change) };
-  return { net: -1, ...runIn(old, [...file.imports, ...file.nets], file, change) };
+  if (around && startsLine(old, around) && nextLine(old, around) <= (next?.loc.span.start ?? Infinity)) {
+    return { net, span: runIn(around.items, { start: lineStart(old, around), end: Math.min(nextLine(old, around), old.length) }, change, old, text) };
+  }
+  return { net: -1, span: runIn([...file.imports, ...file.nets], { start: 0, end: old.length }, change, old, text) };
 }
 
 /** What a new text does not share with the old one at both ends, as a part of the old one. */
@@ -70,22 +70,22 @@ function changeOf(old: string, text: string): Span {
   return { start, end: old.length - end };
 }
 
-/** From the last node that ends before a change to the first that begins after it: these do not touch it, and stay what they are. */
-function runIn(text: string, nodes: readonly Located[], outer: Located, change: Span): Pick<Run, 'span' | 'line'> {
-  const first = nodes.findLast((node) => node.loc.span.end < change.start && startsLine(text, node)) ?? outer;
-  const last = nodes.find((node, i) => change.end < node.loc.span.start && endsLine(text, node, nodes[i + 1]?.loc.span.start ?? outer.loc.span.end));
-  return { span: { start: lineStart(first), end: last ? lineEnd(text, last) : outer.loc.span.end }, line: first.loc.line };
+/** From below the last node that ends on a line above a change to above the first that begins on a line below it. */
+function runIn(nodes: readonly Located[], outer: Span, change: Span, old: string, text: string): Span {
+  const first = nodes.findLastIndex((node, i) => nextLine(old, node) <= Math.min(change.start, nodes[i + 1]?.loc.span.start ?? Infinity));
+  const last = nodes.find((node) => startsLine(old, node) && (change.end < lineStart(old, node) || (change.end === lineStart(old, node) && isLineStart(text, change.end + text.length - old.length))));
+  return { start: nodes[first] ? nextLine(old, nodes[first]) : outer.start, end: last ? lineStart(old, last) : outer.end };
 }
 
-const lineStart = ({ loc }: Located): number => loc.span.start - (loc.column - 1);
-const startsLine = (text: string, node: Located): boolean => text.slice(lineStart(node), node.loc.span.start).trim() === '';
-
-function lineEnd(text: string, { loc }: Located): number {
-  const end = /[\r\n]|$/g;
-  end.lastIndex = loc.span.end;
-  return end.exec(text)?.index ?? text.length;
+// Lines that end in '\n', with or without a carriage return before it.
+const isLineStart = (text: string, offset: number): boolean => offset === 0 || text[offset - 1] === '\n';
+const lineStart = (text: string, { loc: { span } }: Located): number => (span.start === 0 ? 0 : text.lastIndexOf('\n', span.start - 1) + 1);
+const startsLine = (text: string, node: Located): boolean => text.slice(lineStart(text, node), node.loc.span.start).trim() === '';
+/** Where the line below a node begins; none where its line is the last. */
+function nextLine(text: string, { loc: { span } }: Located): number {
+  const end = text.indexOf('\n', span.end);
+  return end < 0 ? Infinity : end + 1;
 }
-const endsLine = (text: string, node: Located, next: number): boolean => lineEnd(text, node) < next;
 
 /** What a run of statements is read in: they need a net around them, and lines of its own leave their columns what they are. */
 const [HEADER, FOOTER] = ['net _ {\n', '\n}'];
@@ -102,7 +102,7 @@ function spliced(source: Source, before: Sound, run: Run): Reading | undefined {
   const inRun = read({ file: source.file, text: header + text + footer });
   if (inRun.diagnostics.length > 0) return undefined;
 
-  const [offset, line] = [run.span.start - header.length, run.line - (header ? 2 : 1)];
+  const [offset, line] = [run.span.start - header.length, countLines(source.text.slice(0, run.span.start)) - (header ? 1 : 0)];
   const lines = countLines(text) - countLines(before.source.text.slice(run.span.start, run.span.end));
   const below = <T extends Located>(node: T): T => moved(node, grown, lines);
   /** Of nodes in the order of the text: those above the run, what was read in their place, and those below. */
