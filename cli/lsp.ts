@@ -3,6 +3,7 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { getPriority, setPriority } from 'node:os';
 import { Readable, Writable } from 'node:stream';
+import { setImmediate, setTimeout } from 'node:timers/promises';
 import type { Reader } from '../compiler/2-graph/imports.ts';
 import { diagnostic, type Diagnostic } from '../compiler/diagnostics.ts';
 import type { AddCommand } from './command.ts';
@@ -34,10 +35,23 @@ async function run(io: Io): Promise<number> {
   // A pipe would keep the server waiting.
   const read: Reader['read'] = (file) => (existsSync(file) && !statSync(file).isFile() ? unreadable(file) : disk.read(file));
   let serving = true;
-  // Without it answers come all the same.
-  const begun = (): void => void warmUp(() => serving).catch(() => undefined);
+  const begun = (): void => {
+    let heard = performance.now();
+    input.on('data', () => { heard = performance.now(); });
+    const rest = (): number => heard + QUIET - performance.now();
+    const turn = async (): Promise<boolean> => {
+      await setImmediate();
+      while (serving && rest() > 0) await setTimeout(rest(), undefined, { ref: false });
+      return serving;
+    };
+    // Without it answers come all the same.
+    void warmUp(turn).catch(() => undefined);
+  };
   return serve({ input, output, disk: { ...disk, read }, version: VERSION, begun }).finally(() => { serving = false; });
 }
+
+/** Milliseconds without a word from the client before the server warms itself up: those who ask need the time for themselves. */
+const QUIET = 100;
 
 /** How much later than this thread the engine's own threads run; 20 steps are all that there are. */
 const LATER = 5;

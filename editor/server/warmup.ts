@@ -1,7 +1,6 @@
 // The first questions come when a file is opened, and would run code that the engine has not compiled yet, several times slower than later.
-// So the server asks itself what clients ask, about a small text, a little at a time.
+// So the server asks itself what clients ask, about a small text, a little at a time, while nobody else does.
 
-import { setImmediate } from 'node:timers/promises';
 import type { TextDocumentPositionParams } from 'vscode-languageserver';
 import { TextDocument } from 'vscode-languageserver-textdocument';
 import { memoryReader } from '../../compiler/2-graph/build.ts';
@@ -87,15 +86,14 @@ const REQUESTS: readonly ((workspace: Workspace, at: TextDocumentPositionParams)
 /** The text after some edits: every other one is in both nets, the rest move the second. */
 const edited = (edits: number): string => WARM_UP_TEXT.replace('net Streams {', `net Streams { // ${edits}`).replace('net Twins {', `${'\n'.repeat(edits % 2)}net Twins { // ${edits >> 1}`);
 
-/** Resolves when all is done, or `wanted` no longer. After each request what has come in meanwhile goes first. */
-export async function warmUp(wanted: () => boolean): Promise<void> {
+/** Resolves when all is done, or a turn is refused. Each request waits for its turn. */
+export async function warmUp(turn: () => Promise<boolean>): Promise<void> {
   let document = TextDocument.create(URI, 'zz', 0, WARM_UP_TEXT);
   const workspace = createWorkspace(() => [document], memoryReader({}));
   const at = { textDocument: { uri: URI }, position: document.positionAt(WARM_UP_TEXT.indexOf('image ->')) };
   for (let round = 1; round <= ROUNDS; round++) {
     for (const request of REQUESTS) {
-      await setImmediate();
-      if (!wanted()) return;
+      if (!(await turn())) return;
       document = TextDocument.update(document, [{ text: edited(round) }], round);
       workspace.changed();
       await request(workspace, at);

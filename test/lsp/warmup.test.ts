@@ -14,12 +14,12 @@ describe('the warm-up', () => {
   });
 
   it('answers every request', async () => {
-    await expect(warmUp(() => true)).resolves.toBeUndefined();
+    await expect(warmUp(() => Promise.resolve(true))).resolves.toBeUndefined();
   });
 
   it('ends when it is not wanted any longer', async () => {
     let asked = 0;
-    await warmUp(() => ++asked < 3);
+    await warmUp(() => Promise.resolve(++asked < 3));
     expect(asked).toBe(3);
   });
 });
