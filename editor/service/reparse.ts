@@ -5,7 +5,7 @@ import { MAX_TOKENS, parse } from '../../compiler/1-syntax/parse.ts';
 import { LINE_END } from '../../compiler/diagnostics.ts';
 import type { Diagnostic, Source, Span } from '../../compiler/diagnostics.ts';
 import { lazy } from './lazy.ts';
-import { countBelow, joinedTokens, movedTokens, tokenList } from './token-list.ts';
+import { countBelow, joinedTokens, tokenList } from './token-list.ts';
 import type { TokenList } from './token-list.ts';
 import { movedLoc, withPlaces } from './tree.ts';
 import type { Located } from './tree.ts';
@@ -127,9 +127,9 @@ function spliced(source: Source, before: Sound, run: Run): Reading | undefined {
   if ((parts.imports.at(-1)?.loc.span.start ?? 0) > (parts.nets[0]?.loc.span.start ?? Infinity)) return undefined;
   const [old, own] = [before.reading.tokens(), inRun.tokens()];
   const tokens = joinedTokens([
-    movedTokens(old, 0, countBelow(old.starts, run.span.start), 0),
-    movedTokens(own, header ? HEADER_TOKENS : 0, own.types.length - (footer ? 1 : 0), offset),
-    movedTokens(old, countBelow(old.starts, run.span.end), old.types.length, grown),
+    { list: old, from: 0, to: countBelow(old.starts, run.span.start), offset: 0 },
+    { list: own, from: header ? HEADER_TOKENS : 0, to: own.types.length - (footer ? 1 : 0), offset },
+    { list: old, from: countBelow(old.starts, run.span.end), to: old.types.length, offset: grown },
   ]);
   return {
     file: { ...parts, comments: joined(file.comments, inRun.file.comments), loc: { ...file.loc, span: { start: 0, end: source.text.length } } },

@@ -16,25 +16,28 @@ export const tokenList = (tokens: readonly Token[]): TokenList => ({
   ends: Int32Array.from(tokens, ({ span }) => span.end),
 });
 
-/** The tokens from one place in the list up to another, each moved by an offset. */
-export const movedTokens = ({ types, starts, ends }: TokenList, from: number, to: number, offset: number): TokenList => ({
-  types: types.slice(from, to),
-  starts: starts.slice(from, to).map((start) => start + offset),
-  ends: ends.slice(from, to).map((end) => end + offset),
+/** The tokens from one place of a list up to another, and by how much their offsets are moved. */
+export interface MovedTokens {
+  readonly list: TokenList;
+  readonly from: number;
+  readonly to: number;
+  readonly offset: number;
+}
+
+export const joinedTokens = (parts: readonly MovedTokens[]): TokenList => ({
+  types: parts.reduce<readonly string[]>((all, { list, from, to }) => all.concat(list.types.slice(from, to)), []),
+  starts: joinedOffsets(parts, 'starts'),
+  ends: joinedOffsets(parts, 'ends'),
 });
 
-export const joinedTokens = (lists: readonly TokenList[]): TokenList => ({
-  types: lists.reduce<readonly string[]>((all, { types }) => all.concat(types), []),
-  starts: joined(lists.map(({ starts }) => starts)),
-  ends: joined(lists.map(({ ends }) => ends)),
-});
-
-function joined(columns: readonly Int32Array[]): Int32Array {
-  const all = new Int32Array(columns.reduce((sum, { length }) => sum + length, 0));
+function joinedOffsets(parts: readonly MovedTokens[], column: 'starts' | 'ends'): Int32Array {
+  const all = new Int32Array(parts.reduce((sum, { from, to }) => sum + to - from, 0));
   let at = 0;
-  for (const column of columns) {
-    all.set(column, at);
-    at += column.length;
+  for (const { list, from, to, offset } of parts) {
+    all.set(list[column].subarray(from, to), at);
+    const end = at + to - from;
+    if (offset === 0) at = end;
+    else for (; at < end; at++) all[at] = (all[at] ?? 0) + offset;
   }
   return all;
 }
