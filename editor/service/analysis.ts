@@ -56,6 +56,14 @@ export function analyze(file: string, reader: Reader, before?: Analysis): Analys
   return before && sameProgram(before, parses, program) ? before : analysisOf(file, reader, { program, parses }, before?.builds);
 }
 
+/** What the names of a file mean, for a text that is only tried. */
+export function resolve(file: string, reader: Reader, before: Analysis): Pick<Analysis, 'program' | 'names'> {
+  const { program } = load(file, reader, before.parses);
+  return { program, names: namesOf(program) };
+}
+
+const namesOf = ({ main }: Program): Names => (main ? resolveNames(main.ast, main.library) : { definitions: [], occurrences: [] });
+
 /** Reads a file and its imports. What `before` holds is out of reach of all that is made later: an analysis would keep the one before it, and so all before that. */
 function load(file: string, reader: Reader, before: Analysis['parses'] = new Map()): Pick<Analysis, 'program' | 'parses'> {
   const parses = new Map<string, Parsed>();
@@ -72,7 +80,7 @@ function analysisOf(file: string, reader: Reader, { program, parses }: ReturnTyp
   const source = program.main?.source ?? { file, text: '' };
   const reading = parses.get(source.file)?.reading ?? reparse(source);
   const { file: ast } = reading;
-  const names = lazy(() => resolveNames(ast, program.main?.library ?? { nets: new Map(), cells: new Map() }));
+  const names = lazy(() => namesOf(program));
   const builds = buildsOf(program, before);
   const graph = once((net: Net) => checkNet(program, net).graph);
   const diagnostics = lazy(() => checkNets(program, (program.main?.ast.nets ?? []).map((net) => builds.of(net).checked), ({ net }) => builds.of(net).passErrors()));

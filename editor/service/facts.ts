@@ -24,13 +24,10 @@ interface At {
   readonly loc: Loc;
 }
 
-/** By where they stand, but for the file. Offsets are below 2 MiB. */
-const place = ({ span }: Loc): number => span.start * 2 ** 22 + span.end;
-
 /** Those at a place. Sorted when they are first asked for: most builds are for what is wrong alone. */
 function byPlace<T extends At>(all: readonly T[]): (loc: Loc) => readonly T[] {
-  const sorted = lazy(() => groupBy(all, ({ loc }) => place(loc)));
-  return (loc) => (sorted().get(place(loc)) ?? []).filter((each) => each.loc.file === loc.file);
+  const sorted = lazy(() => groupBy(all, ({ loc }) => loc.span.start));
+  return ({ file, span }) => (sorted().get(span.start) ?? []).filter(({ loc }) => loc.span.end === span.end && loc.file === file);
 }
 
 /** An observer for a build, and the facts that it collects. */

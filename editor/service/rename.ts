@@ -4,7 +4,7 @@ import type { Reader } from '../../compiler/2-graph/build.ts';
 import { CONTEXTUAL, STARTERS, wordOf } from '../../compiler/1-syntax/tokens.ts';
 import type { Source, Span } from '../../compiler/diagnostics.ts';
 import { quote } from '../../compiler/diagnostics.ts';
-import { analyze } from './analysis.ts';
+import { resolve } from './analysis.ts';
 import type { Analysis } from './analysis.ts';
 import type { Definition, Occurrence } from './names.ts';
 import { definedAt, occurrencesOf } from './references.ts';
@@ -49,7 +49,7 @@ export function renameAt(analysis: Analysis, offset: number, to: string, others:
       return 'text' in source ? changed(source) : source;
     },
   };
-  const broken = files.find((each) => !sameMeanings(each, analyze(each.source.file, renamed, each), definition.name, to));
+  const broken = files.find((each) => !sameMeanings(each, resolve(each.source.file, renamed, each), definition.name, to));
   if (broken) return { refused: `With ${quote(to)} some names of ${broken.source.file} would mean something else.` };
   return { edits: new Map([...places].filter(([, spans]) => spans.length > 0).map(([file, spans]) => [file, spans.map((span) => ({ span, text: to }))])) };
 }
@@ -59,8 +59,10 @@ function replaced(text: string, places: readonly Span[], to: string): string {
   return text.slice(0, places[0]?.start) + parts.join('');
 }
 
+type Meanings = Pick<Analysis, 'program' | 'names'>;
+
 /** Whether each occurrence has the meaning it had, the new name in place of the old, and nothing is wrong that was not. */
-function sameMeanings(before: Analysis, after: Analysis, from: string, to: string): boolean {
+function sameMeanings(before: Meanings, after: Meanings, from: string, to: string): boolean {
   const [old, now] = [before.names.occurrences, after.names.occurrences];
   const [oldPlace, place] = [placesOf(old), placesOf(now)];
   const same = (one: Occurrence['meaning'], other: Occurrence['meaning']): boolean => {
