@@ -2,7 +2,6 @@
 
 import type { Fact, Observer } from '../../compiler/2-graph/build.ts';
 import type { Loc } from '../../compiler/diagnostics.ts';
-import { groupBy } from '../../compiler/2-graph/group-by.ts';
 import { showType } from '../../compiler/2-graph/types.ts';
 import { lazy } from './lazy.ts';
 
@@ -24,10 +23,30 @@ interface At {
   readonly loc: Loc;
 }
 
-/** Those at a place. Sorted when they are first asked for: most builds are for what is wrong alone. */
+/** Those at a place, in their order. The index is made when it is first asked for: most builds are for what is wrong alone. */
 function byPlace<T extends At>(all: readonly T[]): (loc: Loc) => readonly T[] {
-  const sorted = lazy(() => groupBy(all, ({ loc }) => loc.span.start));
-  return ({ file, span }) => (sorted().get(span.start) ?? []).filter(({ loc }) => loc.span.end === span.end && loc.file === file);
+  const index = lazy(() => indexByStart(all));
+  return ({ file, span }) => {
+    const { first, next } = index();
+    const found: T[] = [];
+    for (let i = first.get(span.start) ?? -1; i >= 0; i = next[i] ?? -1) {
+      const each = all[i];
+      if (each && each.loc.span.end === span.end && each.loc.file === file) found.push(each);
+    }
+    return found;
+  };
+}
+
+/** The first that begins at an offset, and for each the next that begins where it does, or -1: lists of them would be thousands for a net of a thousand lines. */
+function indexByStart(all: readonly At[]): { readonly first: ReadonlyMap<number, number>; readonly next: Int32Array } {
+  const first = new Map<number, number>();
+  const next = new Int32Array(all.length);
+  for (let i = all.length - 1; i >= 0; i--) {
+    const start = all[i]?.loc.span.start ?? 0;
+    next[i] = first.get(start) ?? -1;
+    first.set(start, i);
+  }
+  return { first, next };
 }
 
 /** An observer for a build, and the facts that it collects. */
