@@ -103,8 +103,14 @@ export interface ProductRow {
 export interface EditorRow {
   readonly request: string;
   readonly asked: number;
+  readonly waited: AnswerTimes;
+  /** Null where the system does not tell. */
+  readonly thread: AnswerTimes | null;
+}
+
+interface AnswerTimes {
   readonly median: number;
   readonly most: number;
-  /** Null where the system does not tell. */
-  readonly thread: { readonly median: number; readonly most: number } | null;
+  /** How many were over 50. */
+  readonly late: number;
 }

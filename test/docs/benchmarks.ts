@@ -84,8 +84,8 @@ export const quickstartTables = (): string =>
   sections<QuickstartRow>('quickstart', ['command', 'seconds', 'ends with'], (rows) => rows.map(({ command, seconds, said }) => [code(command), seconds.toFixed(1), said === '' ? '' : code(said)]));
 
 export const editorTables = (): string =>
-  sections<EditorRow>('editor', ['request', 'asked', 'median', 'at most', "median of the server's thread", 'at most'], (rows) =>
-    rows.map(({ request, asked, median, most, thread }) => [code(request), String(asked), median.toFixed(1), most.toFixed(1), thread?.median.toFixed(1) ?? '–', thread?.most.toFixed(1) ?? '–']));
+  sections<EditorRow>('editor', ['request', 'asked', 'median', 'at most', 'over 50', "median of the server's thread", 'at most'], (rows) =>
+    rows.map(({ request, asked, waited, thread }) => [code(request), String(asked), waited.median.toFixed(1), waited.most.toFixed(1), String(waited.late), thread?.median.toFixed(1) ?? '–', thread?.most.toFixed(1) ?? '–']));
 
 /** Who did how much, and how often the slower one's work the wasm backend does on as many threads, or on one if that takes no threads. */
 export const processorTables = (): string =>
