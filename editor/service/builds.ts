@@ -10,7 +10,7 @@ import { hasErrors } from '../../compiler/diagnostics.ts';
 import { collectFacts } from './facts.ts';
 import type { Facts } from './facts.ts';
 import { lazy, once } from './lazy.ts';
-import { movedLoc } from './moved-tree.ts';
+import { movedLoc, withPlaces } from './tree.ts';
 
 export interface BuiltNet {
   readonly checked: CheckedNet;
@@ -113,9 +113,7 @@ interface Move {
 /** A build of nets that stand elsewhere now. */
 function moved({ checked, facts, passErrors }: BuiltNet, moves: readonly Move[]): BuiltNet {
   const back = moves.map((move): Move => ({ from: move.to, to: move.from }));
-  const to = (loc: Loc): Loc => movedInNet(loc, moves);
-  const found = (all: readonly Diagnostic[]): readonly Diagnostic[] =>
-    all.map((each) => ({ ...each, loc: to(each.loc), ...(each.related && { related: each.related.map(({ message, loc }) => ({ message, loc: to(loc) })) }) }));
+  const found = (all: readonly Diagnostic[]): readonly Diagnostic[] => withPlaces(all, (loc) => movedInNet(loc, moves));
   const from = (loc: Loc): Loc => movedInNet(loc, back);
   return {
     checked: {

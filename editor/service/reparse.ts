@@ -5,10 +5,9 @@ import { MAX_TOKENS, parse } from '../../compiler/1-syntax/parse.ts';
 import { LINE_END } from '../../compiler/diagnostics.ts';
 import type { Diagnostic, Source, Span } from '../../compiler/diagnostics.ts';
 import { lazy } from './lazy.ts';
-import { movedComment, movedImport, movedItem, movedLoc, movedNet } from './moved-tree.ts';
-import type { Move } from './moved-tree.ts';
 import { countBelow, joinedTokens, tokenList } from './token-list.ts';
 import type { TokenList } from './token-list.ts';
+import { movedLoc, withPlaces } from './tree.ts';
 import type { Located } from './tree.ts';
 
 /** What was read of a text. */
@@ -103,14 +102,14 @@ function spliced(source: Source, before: Sound, run: Run): Reading | undefined {
   const inRun = read({ file: source.file, text: header + text + footer });
   if (inRun.diagnostics.length > 0) return undefined;
 
-  const offset = run.span.start - header.length;
-  const here = moveBy(offset, countLines(source.text.slice(0, run.span.start)) - (header ? 1 : 0));
-  const down = moveBy(grown, countLines(text) - countLines(before.source.text.slice(run.span.start, run.span.end)));
+  const [offset, line] = [run.span.start - header.length, countLines(source.text.slice(0, run.span.start)) - (header ? 1 : 0)];
+  const lines = countLines(text) - countLines(before.source.text.slice(run.span.start, run.span.end));
+  const below = <T extends Located>(node: T): T => moved(node, grown, lines);
   /** Of nodes in the order of the text: those above the run, what was read in their place, and those below. */
-  const joined = <T extends Located>(all: readonly T[], own: readonly T[], moved: (node: T, move: Move) => T): T[] => [
+  const joined = <T extends Located>(all: readonly T[], own: readonly T[]): T[] => [
     ...all.filter(({ loc }) => loc.span.start < run.span.start),
-    ...own.map((node) => moved(node, here)),
-    ...all.filter(({ loc }) => loc.span.start >= run.span.end).map((node) => moved(node, down)),
+    ...own.map((node) => moved(node, offset, line)),
+    ...all.filter(({ loc }) => loc.span.start >= run.span.end).map(below),
   ];
 
   const [net, ...others] = inRun.file.nets;
@@ -118,13 +117,13 @@ function spliced(source: Source, before: Sound, run: Run): Reading | undefined {
   const parts = around && net
     ? {
         imports: file.imports,
-        nets: file.nets.map((each, i): Net => (i < run.net ? each : i > run.net ? movedNet(each, down) : {
-          name: header ? around.name : movedNet(net, here).name,
-          items: joined(around.items, net.items, movedItem),
+        nets: file.nets.map((each, i): Net => (i < run.net ? each : i > run.net ? below(each) : {
+          name: header ? around.name : moved(net.name, offset, line),
+          items: joined(around.items, net.items),
           loc: { ...around.loc, span: { start: around.loc.span.start, end: around.loc.span.end + grown } },
         })),
       }
-    : { imports: joined(file.imports, inRun.file.imports, movedImport), nets: joined(file.nets, inRun.file.nets, movedNet) };
+    : { imports: joined(file.imports, inRun.file.imports), nets: joined(file.nets, inRun.file.nets) };
   if ((parts.imports.at(-1)?.loc.span.start ?? 0) > (parts.nets[0]?.loc.span.start ?? Infinity)) return undefined;
   const [old, own] = [before.reading.tokens(), inRun.tokens()];
   const tokens = joinedTokens([
@@ -133,12 +132,11 @@ function spliced(source: Source, before: Sound, run: Run): Reading | undefined {
     { list: old, from: countBelow(old.starts, run.span.end), to: old.types.length, offset: grown },
   ]);
   return {
-    file: { ...parts, comments: joined(file.comments, inRun.file.comments, movedComment), loc: { ...file.loc, span: { start: 0, end: source.text.length } } },
+    file: { ...parts, comments: joined(file.comments, inRun.file.comments), loc: { ...file.loc, span: { start: 0, end: source.text.length } } },
     tokens: () => tokens,
     diagnostics: [],
   };
 }
 
 const countLines = (text: string): number => text.match(LINE_END)?.length ?? 0;
-/** None where nothing moves. */
-const moveBy = (offset: number, lines: number): Move => (offset === 0 && lines === 0 ? undefined : (loc) => movedLoc(loc, offset, lines));
+const moved = <T extends Located>(node: T, offset: number, lines: number): T => (offset === 0 && lines === 0 ? node : withPlaces(node, (loc) => movedLoc(loc, offset, lines)));

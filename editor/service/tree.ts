@@ -1,7 +1,7 @@
 // Walks over the syntax tree by place, whatever the kinds of its nodes.
 
 import type { Call, Expr, Name } from '../../compiler/1-syntax/ast.ts';
-import type { Loc } from '../../compiler/diagnostics.ts';
+import type { Loc, Span } from '../../compiler/diagnostics.ts';
 
 /** A node of the syntax tree: anything in it that has a place. */
 export interface Located {
@@ -13,6 +13,26 @@ const isLocated = (value: unknown): value is Located => typeof value === 'object
 
 /** The parts of a node that have places of their own. */
 export const partsOf = (node: Located): Located[] => Object.values(node).flatMap((value: unknown) => (Array.isArray(value) ? value.filter(isLocated) : isLocated(value) ? [value] : []));
+
+/** A copy of a tree, or of anything else made of plain values, with other places. */
+export function withPlaces<T>(tree: T, place: (loc: Loc) => Loc): T {
+  if (!isObject(tree)) return tree;
+  if (Array.isArray(tree)) return tree.map((each: unknown) => withPlaces(each, place)) as T;
+  if (isLoc(tree)) return place(tree) as Loc & T;
+  const copy = { ...tree };
+  for (const key in copy) {
+    const value = copy[key];
+    if (isObject(value)) copy[key] = withPlaces(value, place);
+  }
+  return copy;
+}
+
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
+const isLoc = (node: object): node is Loc => 'span' in node;
+
+export const movedSpan = ({ start, end }: Span, offset: number): Span => ({ start: start + offset, end: end + offset });
+
+export const movedLoc = ({ file, line, column, span }: Loc, offset: number, lines: number, columns = 0): Loc => ({ file, line: line + lines, column: column + columns, span: movedSpan(span, offset) });
 
 /** The nodes that hold an offset, outermost first. Where two touch, the one that begins at the offset. */
 export function pathAt(root: Located, offset: number): Located[] {
