@@ -1,12 +1,13 @@
 // Runs a module of this repository in headless Chromium, served by Vite, and gives what it exports.
 
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { createReadStream, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Plugin } from 'vitest/config';
 import { createViteServer } from 'vitest/node';
 
 const ROOT = join(import.meta.dirname, '../..');
+const BINARYEN = '/binaryen.js';
 const CANDIDATES = [process.env['CHROMIUM'], '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
 /** The browser's path: the variable CHROMIUM, or where Linux distributions put it. */
@@ -29,6 +30,19 @@ const page = (headers: Readonly<Record<string, string>>): Plugin => ({
   },
 });
 
+/** Binaryen as it is: with what Vite makes of its 15 MB a page takes half a minute to load it. */
+const binaryen: Plugin = {
+  name: 'binaryen',
+  enforce: 'pre',
+  resolveId: (id) => (id === 'binaryen' ? { id: BINARYEN, external: true } : undefined),
+  configureServer: (server) => {
+    server.middlewares.use(BINARYEN, (_, response) => {
+      response.setHeader('Content-Type', 'text/javascript');
+      createReadStream(join(ROOT, 'node_modules/binaryen/index.js')).pipe(response);
+    });
+  },
+};
+
 /** The default export, a JSON value, of a module (a path from the repository's root) that is loaded in a page. Throws Error where it throws, or takes more than `timeout` milliseconds. */
 export async function inBrowser(module: string, { timeout = 90_000, isolated = true } = {}): Promise<unknown> {
   const headers = isolated ? ISOLATION : {};
@@ -39,7 +53,7 @@ export async function inBrowser(module: string, { timeout = 90_000, isolated = t
     configFile: false,
     logLevel: 'silent',
     cacheDir: cache,
-    plugins: [page(headers)],
+    plugins: [page(headers), binaryen],
     server: { port: 0, host: '127.0.0.1', headers, hmr: false, watch: null },
     optimizeDeps: { include: ['gpu.js'], exclude: ['webgpu', 'binaryen'], entries: [] },
   });
