@@ -32,6 +32,9 @@ const OPTIONS: WebGpuOptions = {
   tiling: (sizes: Sizes) => (isTiled(sizes) ? { tile: SMALL, parts: sizes.depth > 256 ? 3 : 1, buffers: 2 } : undefined),
 };
 
+/** Streams, a twin, declared routes, batch normalisation, shared layers: a browser compiles shaders for minutes, and Node trains the others. */
+export const IN_PAGES = ['case-b', 'case-d', 'case-e-manual', 'residual:Residual', 'siamese'] as const;
+
 interface Trained {
   readonly fedBy: 'host' | 'device';
   readonly losses: readonly number[];
