@@ -86,12 +86,12 @@ const REQUESTS: readonly ((workspace: Workspace, at: TextDocumentPositionParams)
 /** The text after some edits: every other one is in both nets, the rest move the second. */
 const edited = (edits: number): string => WARM_UP_TEXT.replace('net Streams {', `net Streams { // ${edits}`).replace('net Twins {', `${'\n'.repeat(edits % 2)}net Twins { // ${edits >> 1}`);
 
-/** Resolves when all is done, or a turn is refused. Each request waits for its turn. */
-export async function warmUp(turn: () => Promise<boolean>): Promise<void> {
+/** Resolves when all rounds are done, or a turn is refused. Each request waits for its turn. */
+export async function warmUp(turn: () => Promise<boolean>, rounds = ROUNDS): Promise<void> {
   let document = TextDocument.create(URI, 'zz', 0, WARM_UP_TEXT);
   const workspace = createWorkspace(() => [document], memoryReader({}));
   const at = { textDocument: { uri: URI }, position: document.positionAt(WARM_UP_TEXT.indexOf('image ->')) };
-  for (let round = 1; round <= ROUNDS; round++) {
+  for (let round = 1; round <= rounds; round++) {
     for (const request of REQUESTS) {
       if (!(await turn())) return;
       document = TextDocument.update(document, [{ text: edited(round) }], round);
