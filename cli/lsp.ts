@@ -35,18 +35,8 @@ async function run(io: Io): Promise<number> {
   // A pipe would keep the server waiting.
   const read: Reader['read'] = (file) => (existsSync(file) && !statSync(file).isFile() ? unreadable(file) : disk.read(file));
   let serving = true;
-  const begun = (): void => {
-    let heard = performance.now();
-    input.on('data', () => { heard = performance.now(); });
-    const rest = (): number => heard + QUIET - performance.now();
-    const turn = async (): Promise<boolean> => {
-      await setImmediate();
-      while (serving && rest() > 0) await setTimeout(rest(), undefined, { ref: false });
-      return serving;
-    };
-    // Without it answers come all the same.
-    void warmUp(turn).catch(() => undefined);
-  };
+  // Without it answers come all the same.
+  const begun = (): void => void warmUp(whenQuiet(input, () => serving)).catch(() => undefined);
   await warmUp(() => Promise.resolve(true), ROUNDS_BEFORE).catch(() => undefined);
   return serve({ input, output, disk: { ...disk, read }, version: VERSION, begun }).finally(() => { serving = false; });
 }
@@ -56,6 +46,18 @@ const ROUNDS_BEFORE = 3;
 
 /** Milliseconds without a word from the client before the server warms itself up: those who ask need the time for themselves. */
 const QUIET = 100;
+
+/** A turn after the other, each when nothing has been heard for a while; refused when they are `wanted` no longer. */
+function whenQuiet(input: Readable, wanted: () => boolean): () => Promise<boolean> {
+  let heard = performance.now();
+  input.on('data', () => { heard = performance.now(); });
+  const rest = (): number => heard + QUIET - performance.now();
+  return async () => {
+    await setImmediate();
+    while (wanted() && rest() > 0) await setTimeout(rest(), undefined, { ref: false });
+    return wanted();
+  };
+}
 
 /** How much later than this thread the engine's own threads run; 20 steps are all that there are. */
 const LATER = 5;

@@ -4,6 +4,7 @@ import type { File, Net } from '../../compiler/1-syntax/ast.ts';
 import { MAX_TOKENS, parse } from '../../compiler/1-syntax/parse.ts';
 import { LINE_END } from '../../compiler/diagnostics.ts';
 import type { Diagnostic, Source, Span } from '../../compiler/diagnostics.ts';
+import { changeOf } from './change.ts';
 import { lazy } from './lazy.ts';
 import { countBelow, joinedTokens, tokenList } from './token-list.ts';
 import type { TokenList } from './token-list.ts';
@@ -60,20 +61,12 @@ function changedRun({ source: { text: old }, reading: { file } }: Sound, text: s
   return { net: -1, span: runIn([...file.imports, ...file.nets], { start: 0, end: old.length }, change, old, text) };
 }
 
-/** What a new text does not share with the old one at both ends, as a part of the old one. */
-function changeOf(old: string, text: string): Span {
-  const room = Math.min(old.length, text.length);
-  let start = 0;
-  while (start < room && old.charCodeAt(start) === text.charCodeAt(start)) start++;
-  let end = 0;
-  while (end < room - start && old.charCodeAt(old.length - 1 - end) === text.charCodeAt(text.length - 1 - end)) end++;
-  return { start, end: old.length - end };
-}
-
 /** From below the last node that ends on a line above a change to above the first that begins on a line below it. */
 function runIn(nodes: readonly Located[], outer: Span, change: Span, old: string, text: string): Span {
   const first = nodes.findLastIndex((node, i) => nextLine(old, node) <= Math.min(change.start, nodes[i + 1]?.loc.span.start ?? Infinity));
-  const last = nodes.find((node) => startsLine(old, node) && (change.end < lineStart(old, node) || (change.end === lineStart(old, node) && isLineStart(text, change.end + text.length - old.length))));
+  // A line that begins right where the change ends may have lost the line end above it.
+  const least = isLineStart(text, change.end + text.length - old.length) ? change.end : change.end + 1;
+  const last = nodes.find((node) => lineStart(old, node) >= least && startsLine(old, node));
   return { start: nodes[first] ? nextLine(old, nodes[first]) : outer.start, end: last ? lineStart(old, last) : outer.end };
 }
 

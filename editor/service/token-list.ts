@@ -1,6 +1,7 @@
 // The tokens of a text in columns: a text of a thousand lines has ten thousand, and an edit moves half of them.
 
 import type { Token } from '../../compiler/1-syntax/parse.ts';
+import type { Span } from '../../compiler/diagnostics.ts';
 
 /** Tokens in the order of their text; each column has a place for each token. */
 export interface TokenList {
@@ -17,7 +18,7 @@ export const tokenList = (tokens: readonly Token[]): TokenList => ({
 });
 
 /** The tokens from one place of a list up to another, and by how much their offsets are moved. */
-export interface MovedTokens {
+interface MovedTokens {
   readonly list: TokenList;
   readonly from: number;
   readonly to: number;
@@ -53,11 +54,13 @@ export function countBelow(ascending: Int32Array, limit: number): number {
   return low;
 }
 
+export const spanAt = ({ starts, ends }: TokenList, i: number): Span => ({ start: starts[i] ?? 0, end: ends[i] ?? 0 });
+
 /** The tokens from one place in the list up to another: all, if none is given. */
-export const tokensBetween = ({ types, starts, ends }: TokenList, text: string, from = 0, to = types.length): Token[] =>
+export const tokensBetween = (list: TokenList, text: string, from = 0, to = list.types.length): Token[] =>
   Array.from({ length: Math.max(0, to - from) }, (_, i): Token => {
-    const span = { start: starts[from + i] ?? 0, end: ends[from + i] ?? 0 };
-    return { type: types[from + i] ?? '', text: text.slice(span.start, span.end), span };
+    const span = spanAt(list, from + i);
+    return { type: list.types[from + i] ?? '', text: text.slice(span.start, span.end), span };
   });
 
 /** The tokens that an offset lies in or touches: two at most, as they do not overlap. */

@@ -4,6 +4,7 @@ import { CONTEXTUAL, STARTERS } from '../../compiler/1-syntax/tokens.ts';
 import type { Span } from '../../compiler/diagnostics.ts';
 import type { Analysis } from './analysis.ts';
 import type { Meaning } from './names.ts';
+import { spanAt } from './token-list.ts';
 
 export const TOKEN_KINDS = ['keyword', 'net', 'cell', 'layer', 'function', 'value', 'input', 'stream', 'parameter', 'argument', 'setting', 'choice'] as const;
 export type TokenKind = (typeof TOKEN_KINDS)[number];
@@ -24,7 +25,7 @@ export function semanticTokens({ tokens, names: { occurrences } }: Analysis): Se
   const startOf = (i: number): number => occurrences[i]?.loc.span.start ?? Infinity;
   let next = 0;
   for (const [i, type] of tokens.types.entries()) {
-    const span = { start: tokens.starts[i] ?? 0, end: tokens.ends[i] ?? 0 };
+    const span = spanAt(tokens, i);
     // Both are in order. Of several occurrences at one place the last counts.
     while (startOf(next) < span.start || startOf(next + 1) === span.start) next++;
     const occurrence = startOf(next) === span.start ? occurrences[next] : undefined;

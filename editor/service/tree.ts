@@ -1,7 +1,7 @@
 // Walks over the syntax tree by place, whatever the kinds of its nodes.
 
 import type { Call, Expr, Name } from '../../compiler/1-syntax/ast.ts';
-import type { Loc, Span } from '../../compiler/diagnostics.ts';
+import type { Loc } from '../../compiler/diagnostics.ts';
 
 /** A node of the syntax tree: anything in it that has a place. */
 export interface Located {
@@ -30,9 +30,9 @@ export function withPlaces<T>(tree: T, place: (loc: Loc) => Loc): T {
 const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
 const isLoc = (node: object): node is Loc => 'span' in node;
 
-export const movedSpan = ({ start, end }: Span, offset: number): Span => ({ start: start + offset, end: end + offset });
-
-export const movedLoc = ({ file, line, column, span }: Loc, offset: number, lines: number, columns = 0): Loc => ({ file, line: line + lines, column: column + columns, span: movedSpan(span, offset) });
+export const movedLoc = ({ file, line, column, span }: Loc, offset: number, lines: number, columns = 0): Loc => ({
+  file, line: line + lines, column: column + columns, span: { start: span.start + offset, end: span.end + offset },
+});
 
 /** The nodes that hold an offset, outermost first. Where two touch, the one that begins at the offset. */
 export function pathAt(root: Located, offset: number): Located[] {
